@@ -1,1 +1,11 @@
-//! placeholder
+//! What Argosy is about, without any engine under it: aggregates and their transitions, the pure rollout planner, and the ports.
+//!
+//! No driver, no runtime, no wall clock: time and randomness are arguments ([`ports::Clock`], [`ports::Entropy`]).
+//! The feature `testing` adds a fake of every port and the contract suites that hold fakes and real back ends to one behaviour.
+
+pub mod model;
+pub mod page;
+pub mod ports;
+mod time;
+
+pub use time::Timestamp;

@@ -1,0 +1,49 @@
+//! The allow-list of certificates: only a (key, serial) that stands here connects.
+
+use argosy_proto::{DeviceId, DeviceKey};
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceState, UnknownWord, text_enum};
+use crate::Timestamp;
+
+text_enum! {
+    /// Whether a certificate lets its device in.
+    CertificateState {
+        /// Lets it in.
+        Active = "active",
+        /// Refused for ever.
+        Revoked = "revoked",
+    }
+}
+
+/// A certificate that was given to a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Whose.
+    pub device: DeviceId,
+    /// Issuer, as the authority names itself.
+    pub issuer: String,
+    /// Serial number in lower-case hexadecimal, without leading zeros.
+    pub serial: String,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// Lets in or not.
+    pub state: CertificateState,
+    /// When it was issued.
+    pub created_at: Timestamp,
+}
+
+/// What the gate needs to know of a presented certificate, in one look-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// Whose certificate it is.
+    pub device: DeviceId,
+    /// Its key.
+    pub key: DeviceKey,
+    /// The device's state.
+    pub device_state: DeviceState,
+    /// The certificate's state.
+    pub certificate_state: CertificateState,
+}

@@ -1,0 +1,166 @@
+//! The device plane, both ways: what the engine asks of it, and what it tells the engine.
+
+use std::net::SocketAddr;
+
+use argosy_proto::DeviceKey;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::PortError;
+use crate::Timestamp;
+
+/// What became of a message to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Handed to the live connection.
+    Sent,
+    /// The device is not connected: nothing was kept.
+    Offline,
+}
+
+/// Through which door a device came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// The listener with mutual TLS.
+    Mtls,
+    /// The plain listener, for old devices and development.
+    Plain,
+}
+
+/// A live connection of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveSession {
+    /// Whose.
+    pub key: DeviceKey,
+    /// MQTT client id.
+    pub client_id: String,
+    /// Peer address.
+    pub address: SocketAddr,
+    /// Through which door.
+    pub door: Door,
+    /// `TLSv1.2`, `TLSv1.3`; `None` on the plain listener.
+    pub tls_version: Option<String>,
+    /// Serial of the presented certificate.
+    pub certificate_serial: Option<String>,
+    /// `3.1.1` or `5`.
+    pub mqtt_version: String,
+    /// Topic filters it has.
+    pub subscriptions: Vec<String>,
+    /// Since when.
+    pub connected_at: Timestamp,
+}
+
+/// Outward: sends to connected devices and cuts connections. Nothing is ever queued for an absent device.
+#[async_trait]
+pub trait DeviceLink: Send + Sync + 'static {
+    /// Publishes to a connected device at QoS 1, not retained. `expires_in_s` drops it if it could not be written by then.
+    async fn publish(
+        &self,
+        key: &DeviceKey,
+        topic: String,
+        payload: Bytes,
+        expires_in_s: u32,
+    ) -> Result<Delivery, PortError>;
+
+    /// Whether the device is connected now.
+    fn is_connected(&self, key: &DeviceKey) -> bool;
+
+    /// Cuts the device's connection at once; `false` if there was none.
+    async fn kick(&self, key: &DeviceKey) -> bool;
+
+    /// Live connections in the order of their keys, those after `after`, `limit` at most.
+    async fn sessions(&self, after: Option<&DeviceKey>, limit: usize) -> Vec<LiveSession>;
+
+    /// The live connection of one device.
+    async fn session(&self, key: &DeviceKey) -> Option<LiveSession>;
+}
+
+/// Who knocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// MQTT client id.
+    pub client_id: String,
+    /// The presented certificate: already verified against our device CA.
+    pub certificate: Option<PresentedCertificate>,
+    /// Through which door.
+    pub door: Door,
+    /// Peer address.
+    pub address: SocketAddr,
+}
+
+/// The facts of a presented certificate that decide who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentedCertificate {
+    /// The only CN.
+    pub common_name: String,
+    /// Issuer, as the authority names itself.
+    pub issuer: String,
+    /// Serial in the canonical form of the allow-list.
+    pub serial: String,
+}
+
+/// Why a device is refused. The text is for our log, not for the device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The client id is not a device key, or not the certificate's CN.
+    #[error("client id {client_id:?} is not the device key of its certificate")]
+    WrongClientId {
+        /// What was sent (cut).
+        client_id: String,
+    },
+    /// The certificate is not on the allow-list.
+    #[error("the certificate is not known")]
+    UnknownCertificate,
+    /// It was revoked.
+    #[error("the certificate is revoked")]
+    Revoked,
+    /// The device is suspended.
+    #[error("the device is suspended")]
+    Suspended,
+    /// The plain listener does not take this key.
+    #[error("the plain listener does not take this device")]
+    NotAllowedPlain,
+    /// The device is not registered.
+    #[error("the device is not registered")]
+    UnknownDevice,
+    /// The registry could not be asked; the device may try again.
+    #[error("the registry could not be asked")]
+    Unavailable,
+}
+
+/// A message of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundMessage {
+    /// From whom, by its connection.
+    pub key: DeviceKey,
+    /// Its topic, as it came; it is below `v1/{key}/`.
+    pub topic: String,
+    /// Its payload, within the listener's limit.
+    pub payload: Bytes,
+    /// 0 or 1.
+    pub qos: u8,
+    /// Through which door.
+    pub door: Door,
+}
+
+/// One connection of one device; a later connection of the same device has a higher number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionNumber(pub u64);
+
+/// Inward: what the device plane tells the engine.
+#[async_trait]
+pub trait DeviceEvents: Send + Sync + 'static {
+    /// May it connect? The key that it connects as, or why not.
+    async fn authenticate(&self, client: ClientIdentity) -> Result<DeviceKey, Refusal>;
+
+    /// It is connected and subscribed to its downward topics.
+    async fn connected(&self, key: &DeviceKey, connection: ConnectionNumber);
+
+    /// That connection has ended.
+    async fn disconnected(&self, key: &DeviceKey, connection: ConnectionNumber);
+
+    /// It sent a message. Returns when what the message says is durable: only then is it acknowledged.
+    async fn message(&self, message: InboundMessage) -> Result<(), PortError>;
+}

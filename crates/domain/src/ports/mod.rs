@@ -1,0 +1,16 @@
+//! What the domain needs from outside, named without naming any engine. Every port has a contract suite in
+//! `crate::testing` (feature `testing`), run against the fake and against every real back end.
+
+mod authority;
+mod blob;
+mod clock;
+mod error;
+mod link;
+mod registry;
+
+pub use authority::*;
+pub use blob::*;
+pub use clock::*;
+pub use error::*;
+pub use link::*;
+pub use registry::*;
