@@ -139,8 +139,8 @@ pub struct DeviceTouch {
     pub status: Option<String>,
     /// The version it reports.
     pub firmware_version: Option<String>,
-    /// The image it reports (`hello`) or was proven to run.
-    pub image_hash: Option<Sha256Hash>,
+    /// The image it reports (`hello`) or was proven to run; `Some(None)`: what it runs is no longer known.
+    pub image_hash: Option<Option<Sha256Hash>>,
     /// What its agent can do.
     pub capabilities: Option<Vec<String>>,
 }
