@@ -1,0 +1,6 @@
+//! The core on a flash that loses power, behind a link that breaks, with images that do not come up.
+
+mod chip;
+mod decisions;
+mod device;
+mod power_cut;
