@@ -1,1 +1,44 @@
-//! placeholder
+//! The words of the HTTP API: every request and response body, their query parameters, and their schemas.
+//!
+//! Shared by the server, the command line and the simulator, so that the three cannot drift apart. No web framework here.
+//! To add an operation: its types go into the module of its subject, its handler into `argosy-http`, and
+//! `cargo xtask openapi` rewrites `openapi/argosy.json`.
+//!
+//! Conventions: times are RFC 3339 UTC ([`Time`]); ids are integers; a path or a reference takes the natural name (device
+//! key, product or group name, region code) or `id:42`. Unknown fields of a request are refused, so that a misspelt one is
+//! not silently without effect; clients ignore unknown fields of a response.
+
+mod auth;
+mod catalog;
+mod deployment;
+mod device;
+mod firmware;
+mod ledger;
+mod page;
+mod problem;
+mod session;
+mod system;
+mod time;
+mod words;
+
+pub use auth::*;
+pub use catalog::*;
+pub use deployment::*;
+pub use device::*;
+pub use firmware::*;
+pub use ledger::*;
+pub use page::*;
+pub use problem::*;
+pub use session::*;
+pub use system::*;
+pub use time::*;
+pub use words::*;
+
+/// The prefix of every operation.
+pub const PREFIX: &str = "/api/v1";
+
+/// The header that makes a creating call safe to repeat: 1 to 128 visible ASCII characters, chosen by the client.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The cookie that carries a person's session.
+pub const SESSION_COOKIE: &str = "argosy_session";
