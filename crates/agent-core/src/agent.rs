@@ -338,7 +338,7 @@ impl<H: Hardware, L> Agent<H, L> {
             actions.result(offer.command, Outcome::Error, Reason::SlotFailed, 0);
             return;
         }
-        let mut download = Download::new(now_ms, offer);
+        let mut download = Download::new(now_ms, offer, self.hardware.digest());
         download.fetch_next(now_ms, &self.policy, actions);
         self.phase = Phase::Downloading(download);
     }
@@ -364,7 +364,7 @@ impl<H: Hardware, L> Agent<H, L> {
     fn complete(&mut self, now_ms: u64, actions: &mut Actions) {
         let Phase::Downloading(download) = &mut self.phase else { return };
         let slot = self.running.other();
-        let digest = core::mem::replace(&mut download.digest, H::Digest::new());
+        let digest = core::mem::replace(&mut download.digest, self.hardware.digest());
         if digest.finish() != download.offer.image.hash {
             download.bad_images += 1;
             if download.bad_images >= self.policy.max_bad_images {

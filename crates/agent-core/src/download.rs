@@ -22,10 +22,10 @@ pub(crate) struct Download<D, L> {
 }
 
 impl<D: Digest, L> Download<D, L> {
-    pub(crate) fn new(now_ms: u64, offer: Offer<L>) -> Self {
+    pub(crate) fn new(now_ms: u64, offer: Offer<L>, digest: D) -> Self {
         Self {
             offer,
-            digest: D::new(),
+            digest,
             received: 0,
             requested: 0,
             failures: 0,
@@ -98,7 +98,6 @@ impl<D: Digest, L> Download<D, L> {
 
     /// The image was complete and wrong: begins again from nothing.
     pub(crate) fn start_over(&mut self, now_ms: u64, policy: &Policy, jitter: &mut Jitter) {
-        self.digest = D::new();
         self.received = 0;
         self.requested = 0;
         self.reported_percent = 0;

@@ -51,8 +51,6 @@ pub trait StateStore {
 
 /// Streaming SHA-256: software, an accelerator, or a library.
 pub trait Digest {
-    /// A digest of nothing yet.
-    fn new() -> Self;
     /// Takes the next bytes.
     fn update(&mut self, bytes: &[u8]);
     /// The digest of everything taken.
@@ -74,6 +72,8 @@ pub trait Hardware {
     fn slots(&mut self) -> &mut Self::Slots;
     /// The state store.
     fn state(&mut self) -> &mut Self::State;
+    /// A digest of nothing yet. An earlier one may be abandoned unfinished.
+    fn digest(&mut self) -> Self::Digest;
 }
 
 /// Hashes an image as `read(offset, buffer)` gives it, 256 bytes at a time, and compares: the body of
@@ -83,9 +83,9 @@ pub trait Hardware {
 /// What `read` returned.
 pub fn rehash<D: Digest, E>(
     image: &Image,
+    mut digest: D,
     mut read: impl FnMut(u32, &mut [u8]) -> Result<(), E>,
 ) -> Result<bool, E> {
-    let mut digest = D::new();
     let mut page = [0_u8; 256];
     let mut offset = 0_u32;
     while offset < image.size {

@@ -134,7 +134,7 @@ impl Slots for SharedChip {
         if !chip.powered {
             return Err(NoPower);
         }
-        rehash::<Sha256, _>(image, |offset, page| {
+        rehash(image, Sha256(Context::new(&SHA256)), |offset, page| {
             page.copy_from_slice(&chip.slots[slot.index()][offset as usize..offset as usize + page.len()]);
             Ok(())
         })
@@ -172,10 +172,6 @@ impl std::fmt::Debug for Sha256 {
 }
 
 impl Digest for Sha256 {
-    fn new() -> Self {
-        Self(Context::new(&SHA256))
-    }
-
     fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -210,5 +206,9 @@ impl Hardware for Board {
 
     fn state(&mut self) -> &mut SharedChip {
         &mut self.1
+    }
+
+    fn digest(&mut self) -> Sha256 {
+        Sha256(Context::new(&SHA256))
     }
 }
