@@ -109,3 +109,96 @@ fn common_name(certificate: &X509Certificate<'_>) -> Result<String, LeafError> {
     }
     String::from_utf8(value.data.to_vec()).map_err(|_| LeafError::CommonName)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair};
+
+    use super::*;
+
+    fn with_subject(attributes: &[(DnType, DnValue)]) -> Vec<u8> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        for (kind, value) in attributes {
+            params.distinguished_name.push(kind.clone(), value.clone());
+        }
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    fn with_name(name: &str) -> Result<LeafFacts, LeafError> {
+        leaf_facts(&with_subject(&[(DnType::CommonName, DnValue::Utf8String(name.to_owned()))]))
+    }
+
+    fn good() -> &'static [u8] {
+        static GOOD: OnceLock<Vec<u8>> = OnceLock::new();
+        GOOD.get_or_init(|| {
+            with_subject(&[(DnType::CommonName, "dev-1".into()), (DnType::OrganizationName, "x".into())])
+        })
+    }
+
+    #[test]
+    fn a_plain_name_is_read() {
+        let facts = leaf_facts(good()).unwrap();
+        assert_eq!(facts.common_name, "dev-1");
+        assert_eq!(facts.issuer, "O=x,CN=dev-1");
+        assert_eq!(facts.device_key().unwrap().as_str(), "dev-1");
+        assert_eq!(facts.not_before, Timestamp(157_766_400_000), "1975-01-01, rcgen's default");
+        assert!(with_name("Serial 00 17/4").unwrap().device_key().is_err(), "an imported identity is no key");
+    }
+
+    #[test]
+    fn names_that_could_be_read_in_two_ways_are_refused() {
+        for bad in
+            ["", "dev-1\0.evil", "dev-1\n", "dév-1", "dev-1\u{202e}", "ｄev-1", "\u{7f}", &"x".repeat(65)]
+        {
+            assert_eq!(with_name(bad), Err(LeafError::CommonName), "{bad:?}");
+        }
+        let bmp = DnValue::BmpString("dev-1".try_into().unwrap());
+        assert_eq!(leaf_facts(&with_subject(&[(DnType::CommonName, bmp)])), Err(LeafError::CommonName));
+        assert_eq!(
+            leaf_facts(&with_subject(&[(DnType::OrganizationName, "x".into())])),
+            Err(LeafError::NoCommonName)
+        );
+        // rcgen keeps one value a type, so the second name comes in by another spelling of the same OID.
+        let two = with_subject(&[
+            (DnType::CommonName, "dev-1".into()),
+            (DnType::CustomDnType(vec![2, 5, 4, 3]), "dev-2".into()),
+        ]);
+        assert_eq!(leaf_facts(&two), Err(LeafError::ManyCommonNames));
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused() {
+        assert_eq!(leaf_facts(&[]), Err(LeafError::Structure));
+        assert_eq!(leaf_facts(&[good(), &[0]].concat()), Err(LeafError::Structure));
+        assert_eq!(leaf_facts(&vec![0x30; MAX_CERTIFICATE_BYTES + 1]), Err(LeafError::TooLong));
+        for end in 0..good().len() {
+            assert!(leaf_facts(&good()[..end]).is_err(), "first {end} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(bytes in proptest::collection::vec(any::<u8>(), 0..800)) {
+            let _ = leaf_facts(&bytes);
+        }
+
+        #[test]
+        fn no_mutation_panics_and_names_stay_plain(
+            edits in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8)
+        ) {
+            let mut bytes = good().to_vec();
+            for (at, value) in edits {
+                let at = at.index(bytes.len());
+                bytes[at] = value;
+            }
+            if let Ok(facts) = leaf_facts(&bytes) {
+                prop_assert!(facts.common_name.bytes().all(|b| (0x20..=0x7e).contains(&b)));
+                prop_assert!(Serial::parse(facts.serial.as_str()).is_ok());
+            }
+        }
+    }
+}

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use rcgen::SanType;
 use rustls_pki_types::DnsName;
-use x509_parser::der_parser::asn1_rs::Tag;
+use x509_parser::asn1_rs::ToDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 /// A distinguished name as RFC 4514 text: last part first, `CN=Argosy Device CA 1f2e3d4c,O=Argosy`.
 ///
-/// Different names never give the same text: special characters are escaped, and what is no plain text is written as `#` and
-/// its DER in hexadecimal. That makes it fit to be half of the key of an allow-list.
+/// Special characters are escaped, and what is no plain text is written as `#` and its DER in hexadecimal, so that no part can
+/// pose as two. Which ASN.1 string type a text had is not kept: the names that are compared are those of CAs we trust.
 pub(crate) fn dn_text(name: &X509Name<'_>) -> String {
     let mut text = String::new();
     let parts: Vec<_> = name.iter_rdn().collect();
@@ -31,18 +31,18 @@ pub(crate) fn dn_text(name: &X509Name<'_>) -> String {
 
 fn push_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
     let oid = attribute.attr_type().to_id_string();
-    let value = attribute.attr_value();
-    // Only one string type gets the short form: a PrintableString and a UTF8String that look alike are different names.
-    match (short_name(&oid), value.tag(), attribute.as_str()) {
-        (Some(short), Tag::Utf8String, Ok(plain)) => {
+    match (short_name(&oid), attribute.as_str()) {
+        (Some(short), Ok(plain)) => {
             text.push_str(short);
             text.push('=');
             push_escaped(text, plain);
         }
-        (short, tag, _) => {
+        (short, _) => {
+            let value = attribute.attr_value();
+            let der = value.to_der_vec().unwrap_or_else(|_| value.data.to_vec());
             text.push_str(short.unwrap_or(&oid));
-            // Writing to a String cannot fail.
-            let _ = write!(text, "=#{:02x}{}", tag.0, hex::encode(value.data));
+            text.push_str("=#");
+            text.push_str(&hex::encode(der));
         }
     }
 }
@@ -199,8 +199,10 @@ mod tests {
         assert_eq!(text_of(&[(DnType::CommonName, utf8("a,O=b"))]), "CN=a\\,O\\=b");
         assert_eq!(text_of(&[(DnType::CommonName, utf8(" #a\0 "))]), "CN=\\ #a\\00\\ ");
         let printable = DnValue::PrintableString("ab".try_into().unwrap());
-        assert_eq!(text_of(&[(DnType::CommonName, printable)]), "CN=#136162");
-        assert_eq!(text_of(&[(DnType::CustomDnType(vec![2, 5, 4, 5]), utf8("7"))]), "2.5.4.5=#0c37");
+        assert_eq!(text_of(&[(DnType::CommonName, printable)]), "CN=ab");
+        let bmp = DnValue::BmpString("ab".try_into().unwrap());
+        assert_eq!(text_of(&[(DnType::CommonName, bmp)]), "CN=#1e0400610062");
+        assert_eq!(text_of(&[(DnType::CustomDnType(vec![2, 5, 4, 5]), utf8("7"))]), "2.5.4.5=#0c0137");
     }
 
     #[test]

@@ -25,6 +25,8 @@ use crate::keyfile::{self, KeyFileError};
 use crate::leaf::LeafError;
 use crate::{CsrRefusal, DeviceTrust};
 
+#[cfg(test)]
+pub(crate) use build::pem_block;
 pub use issue::Issued;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

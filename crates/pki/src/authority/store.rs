@@ -11,6 +11,7 @@ use rcgen::{ExtendedKeyUsagePurpose, Issuer, KeyPair, PublicKeyData};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ExtendedKeyUsage;
 
 use super::build::{self, CaName, NewCa, crypto};
 use super::{AuthorityError, AuthorityParams, Intermediate};
@@ -82,8 +83,8 @@ fn write_ca(folder: &Path, name: &str, ca: &NewCa) -> Result<(), KeyFileError> {
 pub(super) fn load(folder: &Path) -> Result<Loaded, AuthorityError> {
     let ca = folder.join(FINISHED);
     let root = load_root(folder, &ca)?;
-    let server = load_intermediate(folder, &ca, SERVER, &root)?;
-    let device = load_intermediate(folder, &ca, DEVICE, &root)?;
+    let server = load_intermediate(folder, &ca, SERVER, ExtendedKeyUsagePurpose::ServerAuth, &root)?;
+    let device = load_intermediate(folder, &ca, DEVICE, ExtendedKeyUsagePurpose::ClientAuth, &root)?;
     Ok(Loaded { root, server, device })
 }
 
@@ -106,6 +107,7 @@ fn load_intermediate(
     folder: &Path,
     ca: &Path,
     name: &str,
+    purpose: ExtendedKeyUsagePurpose,
     root: &CertificateDer<'static>,
 ) -> Result<Intermediate, AuthorityError> {
     let (path, key_path) = paths(ca, name);
@@ -125,11 +127,22 @@ fn load_intermediate(
     {
         return Err(unfit("it was not issued by the root beside it"));
     }
+    // Exchanged files would issue certificates that no peer accepts.
+    let usage = parsed.extended_key_usage().ok().flatten();
+    let may = |u: &ExtendedKeyUsage<'_>| (u.server_auth, u.client_auth) == wanted(&purpose);
+    if !usage.is_some_and(|u| may(u.value)) {
+        return Err(unfit("it is for another purpose"));
+    }
     let name = dn_text(parsed.subject());
     let not_after = moment(parsed.validity().not_after.timestamp());
     let issuer =
         Issuer::from_ca_cert_der(&certificate, key).map_err(crypto("use an intermediate certificate"))?;
     Ok(Intermediate { name, certificate, not_after, issuer })
+}
+
+/// Whether servers, and whether clients, may be certified for `purpose`.
+fn wanted(purpose: &ExtendedKeyUsagePurpose) -> (bool, bool) {
+    (*purpose == ExtendedKeyUsagePurpose::ServerAuth, *purpose == ExtendedKeyUsagePurpose::ClientAuth)
 }
 
 fn load_certificate(folder: &Path, path: &Path) -> Result<CertificateDer<'static>, AuthorityError> {

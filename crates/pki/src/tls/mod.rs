@@ -139,3 +139,6 @@ pub fn mqtt_config(
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,3 +220,6 @@ fn renew_at(facts: &LeafFacts) -> Timestamp {
 fn is_due(facts: &LeafFacts, now: Timestamp) -> bool {
     now >= renew_at(facts)
 }
+
+#[cfg(test)]
+mod tests;

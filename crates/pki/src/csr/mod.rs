@@ -184,15 +184,10 @@ fn check_key(spki: &x509::SubjectPublicKeyInfo<'_>) -> Result<KeyKind, CsrRefusa
 
 /// Bits of an unsigned big-endian number, leading zeros left out.
 fn bit_length(number: &[u8]) -> usize {
-    let significant = number.iter().skip_while(|b| **b == 0);
-    let (mut bytes, mut top) = (0, 0u8);
-    for byte in significant {
-        if bytes == 0 {
-            top = *byte;
-        }
-        bytes += 1;
+    match number.iter().position(|b| *b != 0) {
+        Some(first) => (number.len() - first) * 8 - number[first].leading_zeros() as usize,
+        None => 0,
     }
-    (bytes * 8usize).saturating_sub(top.leading_zeros() as usize * usize::from(bytes > 0))
 }
 
 fn proof_algorithm(
@@ -231,7 +226,7 @@ fn curve_name(id: &str) -> String {
         "1.3.132.0.33" => "P-224",
         "1.2.840.10045.3.1.1" => "P-192",
         "1.3.132.0.10" => "secp256k1",
-        other => other,
+        other => return unknown_name(other),
     }
     .to_owned()
 }
@@ -247,7 +242,15 @@ fn algorithm_name(id: &str) -> String {
         "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => "SHA-1 and RSA",
         "1.2.840.10045.4.1" => "SHA-1 and ECDSA",
         "1.2.840.10045.4.3.1" => "SHA-224 and ECDSA",
-        other => other,
+        other => return unknown_name(other),
     }
     .to_owned()
 }
+
+/// An identifier out of a hostile request, cut to what fits into a message.
+fn unknown_name(id: &str) -> String {
+    format!("OID {}", id.get(..64).unwrap_or(id))
+}
+
+#[cfg(test)]
+mod tests;
