@@ -7,6 +7,7 @@
 mod bench;
 mod check_layers;
 mod generated;
+mod image;
 mod setup;
 mod shell;
 mod test;
