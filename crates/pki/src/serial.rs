@@ -75,7 +75,7 @@ impl Serial {
         }
         let lower_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let padded = text.starts_with("00") && text != "00";
-        if !lower_hex || text.len() % 2 != 0 || padded {
+        if !lower_hex || !text.len().is_multiple_of(2) || padded {
             return Err(SerialError::NotCanonical);
         }
         Ok(Self(text.to_owned()))

@@ -129,8 +129,7 @@ fn load_intermediate(
     }
     // Exchanged files would issue certificates that no peer accepts.
     let usage = parsed.extended_key_usage().ok().flatten();
-    let may = |u: &ExtendedKeyUsage<'_>| (u.server_auth, u.client_auth) == wanted(&purpose);
-    if !usage.is_some_and(|u| may(u.value)) {
+    if !usage.is_some_and(|usage| is_for(&purpose, usage.value)) {
         return Err(unfit("it is for another purpose"));
     }
     let name = dn_text(parsed.subject());
@@ -140,9 +139,13 @@ fn load_intermediate(
     Ok(Intermediate { name, certificate, not_after, issuer })
 }
 
-/// Whether servers, and whether clients, may be certified for `purpose`.
-fn wanted(purpose: &ExtendedKeyUsagePurpose) -> (bool, bool) {
-    (*purpose == ExtendedKeyUsagePurpose::ServerAuth, *purpose == ExtendedKeyUsagePurpose::ClientAuth)
+/// Whether `usage` allows `purpose` and not the other branch's.
+fn is_for(purpose: &ExtendedKeyUsagePurpose, usage: &ExtendedKeyUsage<'_>) -> bool {
+    let (server, client) = (usage.server_auth, usage.client_auth);
+    match purpose {
+        ExtendedKeyUsagePurpose::ServerAuth => server && !client,
+        _ => client && !server,
+    }
 }
 
 fn load_certificate(folder: &Path, path: &Path) -> Result<CertificateDer<'static>, AuthorityError> {

@@ -180,7 +180,7 @@ fn nobody_else_gets_into_mqtt() {
         for version in [&TLS12, &TLS13] {
             let with = credentials.as_ref().map(|(chain, key)| (chain.clone(), key.clone_key()));
             let (whose, error) =
-                handshake(Arc::new(ours.client(version, with)), ours.mqtt(NOW)).err().expect(who);
+                handshake(Arc::new(ours.client(version, with)), ours.mqtt(NOW)).expect_err(who);
             assert_eq!(whose, "server", "{who}: {error}");
         }
     }
