@@ -1,0 +1,14 @@
+//! The fakes: complete in-memory implementations of the ports, held to the same contracts as the real back ends.
+
+mod authority;
+mod blob_store;
+mod clock;
+mod link;
+mod lock;
+mod registry;
+
+pub use authority::FakeAuthority;
+pub use blob_store::{FakeBlobStore, bytes_stream};
+pub use clock::{FakeClock, SeededEntropy};
+pub use link::{FakeLink, SentMessage};
+pub use registry::FakeRegistry;
