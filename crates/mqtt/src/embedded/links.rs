@@ -46,6 +46,8 @@ pub(super) struct Link {
     pub(super) connection: Arc<Connection>,
     pub(super) door: Door,
     identity: OnceLock<Identity>,
+    /// Given with the device: see [`Links::take`].
+    number: OnceLock<ConnectionNumber>,
     live: OnceLock<Live>,
     phase: tokio::sync::Mutex<Phase>,
     /// Messages to the device that are neither acknowledged nor dropped.
@@ -61,16 +63,13 @@ impl Link {
             connection,
             door,
             identity: OnceLock::new(),
+            number: OnceLock::new(),
             live: OnceLock::new(),
             phase: tokio::sync::Mutex::new(Phase::Arriving),
             unacknowledged: AtomicUsize::new(0),
             throttle: Mutex::new(Throttle::default()),
             barred: AtomicBool::new(false),
         }
-    }
-
-    pub(super) fn number(&self) -> ConnectionNumber {
-        ConnectionNumber(self.connection.number())
     }
 
     /// Known once the registry has accepted it.
@@ -108,23 +107,25 @@ impl Link {
 
     /// Tells the engine that the device is connected, unless it is over already.
     pub(super) async fn begin(&self, events: &dyn DeviceEvents) -> bool {
-        let Some(identity) = self.identity() else { return false };
+        let (Some(identity), Some(number)) = (self.identity(), self.number.get()) else { return false };
         let mut phase = self.phase.lock().await;
         if *phase != Phase::Arriving || self.connection.is_cut() {
             return false;
         }
         *phase = Phase::Connected;
         // Under the lock: whoever ends this connection waits, so that the engine hears of it in this order.
-        events.connected(&identity.key, self.number()).await;
+        events.connected(&identity.key, *number).await;
         true
     }
 
     /// Tells the engine that the connection has ended, if it was told of its begin; once.
     pub(super) async fn end(&self, events: &dyn DeviceEvents) -> bool {
         let mut phase = self.phase.lock().await;
-        let before = std::mem::replace(&mut *phase, Phase::Ended);
-        let Some(identity) = self.identity().filter(|_| before == Phase::Connected) else { return false };
-        events.disconnected(&identity.key, self.number()).await;
+        if std::mem::replace(&mut *phase, Phase::Ended) != Phase::Connected {
+            return false;
+        }
+        let (Some(identity), Some(number)) = (self.identity(), self.number.get()) else { return false };
+        events.disconnected(&identity.key, *number).await;
         true
     }
 }
@@ -138,6 +139,8 @@ pub(super) struct Overtaken;
 pub(super) struct Links {
     by_number: RwLock<HashMap<u64, Arc<Link>>>,
     by_key: RwLock<BTreeMap<DeviceKey, Arc<Link>>>,
+    /// The last number that the engine was told of.
+    last: AtomicU64,
     /// Rises with every kick: tells an authentication that its answer may be out of date.
     kicks: AtomicU64,
     changed: Notify,
@@ -176,15 +179,18 @@ impl Links {
         self.by_key.read().get(key).cloned()
     }
 
-    /// Makes `link` the device's connection and returns the one that it replaces.
+    /// Makes `link` the device's connection, gives it the number by which the engine knows it (higher than that of any connection
+    /// that the device had before), and returns the connection that it replaces.
     ///
     /// # Errors
-    /// [`Overtaken`] if a connection that came later has been quicker: the device has left this one already.
+    /// [`Overtaken`] if a connection that was accepted later has been quicker: the device has left this one already.
     pub(super) fn take(&self, key: &DeviceKey, link: &Arc<Link>) -> Result<Option<Arc<Link>>, Overtaken> {
         let mut links = self.by_key.write();
-        if links.get(key).is_some_and(|current| current.number() > link.number()) {
+        if links.get(key).is_some_and(|current| current.connection.number() > link.connection.number()) {
             return Err(Overtaken);
         }
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let _ = link.number.set(ConnectionNumber(number));
         Ok(links.insert(key.clone(), link.clone()))
     }
 

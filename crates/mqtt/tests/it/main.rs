@@ -1,0 +1,15 @@
+//! The embedded broker over real sockets, with a scripted engine behind it: hand-made packets where the order of bytes matters,
+//! mosquitto's clients where a foreign opinion matters.
+
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
+mod access;
+mod client;
+mod delivery;
+mod events;
+mod harness;
+mod limits;
+mod measure;
+mod mosquitto;
+mod pki;
+mod presence;
