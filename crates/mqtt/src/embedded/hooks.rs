@@ -95,10 +95,10 @@ impl Handler for Hooks {
                 }
             }
             Parameter::ClientKeepalive(session, true) => {
-                if let Some(link) = self.link(&session.id) {
-                    if self.throttle(&link).await.is_err() {
-                        link.connection.cut();
-                    }
+                if let Some(link) = self.link(&session.id)
+                    && self.throttle(&link).await.is_err()
+                {
+                    link.connection.cut();
                 }
             }
             Parameter::MessageAcked(session, ..) => self.settled(&session.id),
