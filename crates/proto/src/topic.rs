@@ -93,20 +93,20 @@ pub enum UpTopic {
 }
 
 impl UpTopic {
-    /// Every topic but `data/{stream}`, with what follows `v1/{key}/`.
-    const FIXED: [(&'static str, Self); 12] = [
-        ("update/request/ack", Self::UpdateAck),
-        ("update/progress", Self::Progress),
-        ("update/result", Self::Result),
-        ("update/cancel/ack", Self::CancelAck),
-        ("status/system", Self::StatusSystem),
-        ("status/error_log", Self::StatusErrorLog),
-        ("sales/data", Self::SalesData),
-        ("regist", Self::Regist),
-        ("cert/request", Self::CertRequest),
-        ("test", Self::Test),
-        ("hello", Self::Hello),
-        ("command/response", Self::CommandResponse),
+    /// Every topic but `data/{stream}`.
+    pub const FIXED: [Self; 12] = [
+        Self::UpdateAck,
+        Self::Progress,
+        Self::Result,
+        Self::CancelAck,
+        Self::StatusSystem,
+        Self::StatusErrorLog,
+        Self::SalesData,
+        Self::Regist,
+        Self::CertRequest,
+        Self::Test,
+        Self::Hello,
+        Self::CommandResponse,
     ];
 
     /// What follows `v1/{key}/`, without the stream of a data topic: a name for logs and metrics with few values.
@@ -215,10 +215,7 @@ pub fn parse_up(topic: &str) -> Result<(DeviceKey, UpTopic), TopicError> {
     let (key, rest) = split(topic)?;
     let up = match rest.strip_prefix(DATA) {
         Some(stream) => UpTopic::Data { stream: StreamName::new(stream).map_err(TopicError::BadStream)? },
-        None => UpTopic::FIXED
-            .into_iter()
-            .find_map(|(text, up)| (text == rest).then_some(up))
-            .ok_or(TopicError::Unknown)?,
+        None => UpTopic::FIXED.into_iter().find(|up| up.kind() == rest).ok_or(TopicError::Unknown)?,
     };
     Ok((key, up))
 }
@@ -258,7 +255,9 @@ pub enum Access {
 /// Whether `text` (a topic, or a filter when subscribing) lies strictly below `v1/{key}/`.
 ///
 /// The key's level must be literally the key: no wildcard, no shared subscription and no other prefix gets past it. Levels
-/// are not empty and are printable ASCII.
+/// are not empty and are printable ASCII. (`v1/7/#` also matches `v1/7` in MQTT, on which nobody may publish.)
+///
+/// It says whose topic it is, not whether the device has a say on it: [`parse_up`] does.
 pub fn belongs_to(key: &DeviceKey, access: Access, text: &str) -> bool {
     below(ROOT, key, access, text)
 }
@@ -270,12 +269,12 @@ pub fn belongs_to_aws(key: &DeviceKey, access: Access, text: &str) -> bool {
 }
 
 fn below(root: &str, key: &DeviceKey, access: Access, text: &str) -> bool {
-    let own = |text: &'_ str| -> Option<usize> {
-        let rest = text.strip_prefix(root)?.strip_prefix(key.as_str())?.strip_prefix('/')?;
-        Some(text.len() - rest.len())
+    let own = text.strip_prefix(root).and_then(|text| text.strip_prefix(key.as_str()));
+    let Some(rest) = own.and_then(|text| text.strip_prefix('/')).filter(|_| text.len() <= MAX_TOPIC_LEN)
+    else {
+        return false;
     };
-    let Some(start) = own(text).filter(|_| text.len() <= MAX_TOPIC_LEN) else { return false };
-    let mut levels = text[start..].split('/').peekable();
+    let mut levels = rest.split('/').peekable();
     while let Some(level) = levels.next() {
         let allowed = match level {
             "+" => access == Access::Subscribe,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 
 use super::Payload;
-use super::error::{DecodeError, Problem};
+use super::error::{DecodeError, EncodeError, Problem};
 use super::fields::{self, Fields};
 use super::limits;
 use crate::DeviceTime;
@@ -32,7 +32,7 @@ pub struct DataRow {
 pub enum DataValue {
     /// A whole number.
     Int(i64),
-    /// Any other finite number.
+    /// Any other finite number. One that is not finite is written as null: not there.
     Float(f64),
     /// A boolean.
     Bool(bool),
@@ -77,5 +77,13 @@ impl Payload for DataRow {
             return Err(DecodeError::field("(row)", Problem::Expected("at least one value")));
         }
         Ok(Self { values, timestamp })
+    }
+
+    fn check(&self) -> Result<(), EncodeError> {
+        let named = |name: &String| name != "timestamp" && fields::is_name(name, limits::NAME);
+        if self.values.is_empty() || self.values.len() > limits::COLUMNS || !self.values.keys().all(named) {
+            return Err(EncodeError::BadRow { columns: limits::COLUMNS, name: limits::NAME });
+        }
+        Ok(())
     }
 }

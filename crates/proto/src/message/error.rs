@@ -81,12 +81,20 @@ impl From<serde_json::Error> for DecodeError {
     }
 }
 
-/// Why a message cannot be sent. What is refused here is what the other side's decoder would refuse.
+/// Why a message cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// A file's id or size is outside 1…2^31-1.
     #[error("a file's id and size are 1 to 2147483647")]
     FileOutOfRange,
+    /// A column's name breaks the rules of a telemetry row, or there are none or too many of them.
+    #[error("a row has 1 to {columns} values with names of 1 to {name} characters, none of them `timestamp`")]
+    BadRow {
+        /// The most values of a row.
+        columns: usize,
+        /// The most characters of a name.
+        name: usize,
+    },
     /// More files or patches than a message may name.
     #[error("a message names at most {0} files")]
     TooManyFiles(usize),

@@ -128,15 +128,16 @@ pub(super) fn names<const ENTRIES: usize, const LENGTH: usize>(value: Value) -> 
 
 /// A text that names something: 1 to `MAX` characters without control characters.
 pub(super) fn name<const MAX: usize>(value: Value) -> Read<String> {
-    const EXPECTED: Problem = Problem::Expected("a text that is not empty and has no control characters");
-    let Value::String(text) = value else { return Err(EXPECTED) };
-    if text.chars().take(MAX + 1).count() > MAX {
-        return Err(Problem::TooLong(MAX));
+    match value {
+        Value::String(text) if is_name(&text, MAX) => Ok(text),
+        Value::String(text) if text.chars().count() > MAX => Err(Problem::TooLong(MAX)),
+        _ => Err(Problem::Expected("a text that is not empty and has no control characters")),
     }
-    if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(EXPECTED);
-    }
-    Ok(text)
+}
+
+/// Whether `text` could be a [`name`].
+pub(super) fn is_name(text: &str, max: usize) -> bool {
+    !text.is_empty() && text.chars().take(max + 1).count() <= max && !text.chars().any(char::is_control)
 }
 
 /// A text for people: cut at `MAX` characters rather than refused, because what it comes with matters more. Numbers and
