@@ -1,1 +1,199 @@
-//! placeholder
+//! The use cases that both planes share, and the tasks that keep the promises: ingest, dispatch, housekeeping.
+//!
+//! No adapter is named here: everything outside is a port of `argosy_domain::ports`. To add a use case, add a file to
+//! `usecase/` with an `impl Engine` block; to add a background task, spawn it on the [`Supervisor`].
+
+mod dispatch;
+pub mod download;
+mod error;
+mod events;
+mod ingest;
+mod metrics;
+mod presence;
+mod supervise;
+mod usecase;
+
+use std::sync::{Arc, OnceLock};
+
+use argosy_domain::Timestamp;
+use argosy_domain::ports::{BlobStore, CertificateAuthority, Clock, DeviceLink, Entropy, Registry};
+use tokio::sync::Notify;
+
+pub use dispatch::DownloadLinks;
+pub use error::{EngineError, EngineResult};
+pub use events::{Change, Feed};
+pub use ingest::IngestLimits;
+pub use metrics::EngineMetrics;
+pub use presence::Presence;
+pub use supervise::{Shutdown, Supervisor};
+pub use usecase::*;
+
+/// Limits and habits of the engine; the server's configuration fills it.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Bytes of one upload at most.
+    pub max_upload_bytes: u64,
+    /// An upload that nothing was registered from is cleaned away after so many seconds.
+    pub upload_ttl_s: u32,
+    /// Validity of a download URL, in minutes; `timeout` on the wire, never below 5.
+    pub url_minutes: u32,
+    /// A person's session, in seconds.
+    pub session_ttl_s: u32,
+    /// Kept answers of creating calls, in seconds.
+    pub idempotency_ttl_s: u32,
+    /// Limits of ingest.
+    pub ingest: IngestLimits,
+    /// Devices that reconnect after a restart spread over so many seconds (told to them in `hello/ack`).
+    pub reconnect_jitter_s: u32,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            max_upload_bytes: 256 * 1024 * 1024,
+            upload_ttl_s: 3600,
+            url_minutes: 60,
+            session_ttl_s: 12 * 3600,
+            idempotency_ttl_s: 24 * 3600,
+            ingest: IngestLimits::default(),
+            reconnect_jitter_s: 30,
+        }
+    }
+}
+
+/// What the engine is built from.
+pub struct Ports {
+    /// The registry.
+    pub registry: Arc<dyn Registry>,
+    /// The blob store.
+    pub blobs: Arc<dyn BlobStore>,
+    /// The certificate authority.
+    pub authority: Arc<dyn CertificateAuthority>,
+    /// Signs download addresses.
+    pub links: Arc<dyn DownloadLinks>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+/// The heart of the server. Cheap to share: everything is behind [`Arc`]s.
+pub struct Engine {
+    config: EngineConfig,
+    ports: Ports,
+    link: OnceLock<Arc<dyn DeviceLink>>,
+    feed: Feed,
+    presence: Presence,
+    metrics: EngineMetrics,
+    ingest: ingest::IngestQueue,
+    facts: dispatch::FactsCache,
+    /// Rung when there may be something to dispatch.
+    wake_dispatch: Notify,
+    ready: dispatch::ReadyDevices,
+    logins: usecase::LoginLimiter,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Builds the engine; nothing runs yet ([`Engine::start`]).
+    pub fn new(config: EngineConfig, ports: Ports) -> Arc<Self> {
+        let ingest = ingest::IngestQueue::new(&config.ingest);
+        Arc::new(Self {
+            config,
+            ports,
+            link: OnceLock::new(),
+            feed: Feed::new(),
+            presence: Presence::default(),
+            metrics: EngineMetrics::default(),
+            ingest,
+            facts: dispatch::FactsCache::default(),
+            wake_dispatch: Notify::new(),
+            ready: dispatch::ReadyDevices::default(),
+            logins: usecase::LoginLimiter::default(),
+        })
+    }
+
+    /// Joins the device plane, which itself was built with this engine as its `DeviceEvents`. Once.
+    pub fn attach_link(&self, link: Arc<dyn DeviceLink>) {
+        let _ = self.link.set(link);
+    }
+
+    /// Starts the background tasks. Before any listener opens: it first marks every device offline, since after a
+    /// crash the registry still has them online.
+    ///
+    /// # Errors
+    /// When the registry cannot be written.
+    pub async fn start(self: &Arc<Self>, supervisor: &Supervisor) -> EngineResult<()> {
+        let now = self.now();
+        let mut work = self.ports.registry.begin("start").await?;
+        work.all_offline(now).await?;
+        work.commit().await?;
+        self.presence.started(now);
+        supervisor.spawn("ingest", ingest::run(Arc::clone(self), supervisor.shutdown()));
+        supervisor.spawn("dispatch", dispatch::run(Arc::clone(self), supervisor.shutdown()));
+        supervisor.spawn("sender", dispatch::run_sender(Arc::clone(self), supervisor.shutdown()));
+        supervisor.spawn("housekeeping", usecase::run_housekeeping(Arc::clone(self), supervisor.shutdown()));
+        Ok(())
+    }
+
+    /// The registry, for plain reads.
+    pub fn registry(&self) -> &Arc<dyn Registry> {
+        &self.ports.registry
+    }
+
+    /// The blob store.
+    pub fn blobs(&self) -> &Arc<dyn BlobStore> {
+        &self.ports.blobs
+    }
+
+    /// The certificate authority.
+    pub fn authority(&self) -> &Arc<dyn CertificateAuthority> {
+        &self.ports.authority
+    }
+
+    /// The device plane, once it is attached.
+    pub fn link(&self) -> Option<&Arc<dyn DeviceLink>> {
+        self.link.get()
+    }
+
+    /// The change feed.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Who is connected.
+    pub fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Counters.
+    pub fn metrics(&self) -> &EngineMetrics {
+        &self.metrics
+    }
+
+    /// Limits and habits.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// Now, by the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    /// Rings the dispatcher.
+    pub(crate) fn wake(&self) {
+        self.wake_dispatch.notify_one();
+    }
+}

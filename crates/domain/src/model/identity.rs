@@ -23,7 +23,7 @@ pub struct Certificate {
     pub device: DeviceId,
     /// Issuer, as the authority names itself.
     pub issuer: String,
-    /// Serial number in lower-case hexadecimal, without leading zeros.
+    /// Serial number: its DER bytes without a leading zero byte, in lower-case hexadecimal (an even number of digits).
     pub serial: String,
     /// Valid from.
     pub not_before: Timestamp,

@@ -1,0 +1,548 @@
+//! The executor: shows each deployment to the pure planner and writes what the plan says, in short transactions.
+//!
+//! Everything it keeps in memory is a hint (where the walk over pending updates stands, when leases were last looked at). A restart
+//! begins without hints and ends at the same counts, since every write is conditional on what was read: the deployment's generation
+//! and the update's revision. Pause and cancel commit a new generation, so a plan made before them writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use argosy_domain::Timestamp;
+use argosy_domain::model::{
+    Applied, Deployment, DeploymentState, DeviceState, DeviceUpdate, OutboxKind, OutboxRow, UpdateEvent,
+    UpdateState,
+};
+use argosy_domain::plan::{Candidate, InFlight, Plan, Snapshot, TokenBucket, exhausted_event, plan};
+use argosy_domain::ports::{PortResult, ReadSession, UnitOfWork};
+use argosy_proto::{DeploymentId, DeviceId, DeviceKey, OutboxId};
+
+use super::{chain, command_id};
+use crate::error::EngineResult;
+use crate::metrics::add;
+use crate::{Change, Engine, Shutdown};
+
+/// Targets planned in one transaction: about 20 ms of writing.
+const PLAN_CHUNK: u32 = 2_000;
+/// Updates written in one transaction of dispatch.
+const WRITE_CHUNK: usize = 1_000;
+/// Pending updates read at a time while looking for devices that are online.
+const WALK_PAGE: u32 = 2_000;
+/// Pages of a pass; the next pass goes on.
+const WALK_PAGES: usize = 10;
+/// Devices that have just connected, looked at in one pass.
+const READY_CHUNK: usize = 2_000;
+/// The walk begins anew at the latest then, in case a hint was wrong.
+const WALK_AGAIN: Duration = Duration::from_secs(30);
+/// Passes are at least so far apart: a burst of messages becomes one pass.
+const BREATHER: Duration = Duration::from_millis(10);
+/// Why a waiting update ends when a newer deployment has the same device.
+pub(crate) const SUPERSEDED: &str = "superseded by a newer deployment";
+
+/// Hints about one deployment.
+#[derive(Debug)]
+struct Track {
+    cursor: DeviceId,
+    walk_again_at: Option<Timestamp>,
+    leases_at: Timestamp,
+    bucket: TokenBucket,
+}
+
+impl Track {
+    const fn new(now: Timestamp) -> Self {
+        Self { cursor: DeviceId(0), walk_again_at: None, leases_at: now, bucket: TokenBucket::empty(now) }
+    }
+
+    fn walk_from_start(&mut self) {
+        self.cursor = DeviceId(0);
+        self.walk_again_at = None;
+    }
+}
+
+#[derive(Debug, Default)]
+struct Hints {
+    tracks: HashMap<DeploymentId, Track>,
+}
+
+/// What one pass over a deployment leaves to do.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    AtOnce,
+    At(Option<Timestamp>),
+}
+
+/// The dispatch task.
+pub(crate) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
+    let mut hints = Hints::default();
+    if let Err(error) = engine.take_up_cancels().await {
+        tracing::warn!(error = %chain(&error), "canceled deployments could not be taken up; the next cancel will");
+    }
+    loop {
+        let pause = match engine.dispatch_pass(&mut hints).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "dispatch could not go on; trying again in half a second");
+                Duration::from_millis(500)
+            }
+        };
+        tokio::select! {
+            () = async { tokio::time::sleep(BREATHER).await; engine.wake_dispatch.notified().await } => {}
+            () = tokio::time::sleep(pause.max(BREATHER)) => {}
+            () = shutdown.soft() => return,
+        }
+    }
+}
+
+impl Engine {
+    /// A server that died in the middle of a cancel goes on with it.
+    async fn take_up_cancels(&self) -> EngineResult<()> {
+        use argosy_domain::page::PageRequest;
+        use argosy_domain::ports::DeploymentFilter;
+        let filter = DeploymentFilter { states: vec![DeploymentState::Canceled], search: None };
+        let page = self.ports.registry.read().await?.deployments(&filter, &PageRequest::first(1000)).await?;
+        for deployment in page.items.iter().filter(|d| d.finished_at.is_none()) {
+            self.finish_cancel(deployment.id, "canceled by an operator").await?;
+        }
+        Ok(())
+    }
+
+    /// One pass over every deployment that is not final; how long nothing needs to be looked at.
+    async fn dispatch_pass(&self, hints: &mut Hints) -> EngineResult<Duration> {
+        let mut read = self.ports.registry.read().await?;
+        let deployments = read.active_deployments().await?;
+        let ready = if deployments.is_empty() { Vec::new() } else { self.ready.take(READY_CHUNK) };
+        let open = if ready.is_empty() { Vec::new() } else { read.open_updates_of(&ready).await? };
+        drop(read);
+        let mut by_deployment: BTreeMap<DeploymentId, Vec<DeviceUpdate>> = BTreeMap::new();
+        let mut again = Vec::new();
+        for update in open {
+            match update.state {
+                UpdateState::Pending => by_deployment.entry(update.deployment).or_default().push(update),
+                // It connected and has not answered the request: it may never have got it.
+                UpdateState::Dispatched if self.presence.is_online(&update.key) => again.push(update),
+                _ => {}
+            }
+        }
+        self.send_again(&again).await?;
+        hints.tracks.retain(|id, _| deployments.iter().any(|d| d.id == *id));
+        let mut pause = WALK_AGAIN;
+        // Newest first: of two deployments for one device the newer wins.
+        for deployment in deployments.into_iter().rev() {
+            let track = hints.tracks.entry(deployment.id).or_insert_with(|| Track::new(self.now()));
+            let fresh = by_deployment.remove(&deployment.id).unwrap_or_default();
+            match self.deployment_pass(deployment, track, fresh).await? {
+                Next::AtOnce => pause = Duration::ZERO,
+                Next::At(Some(at)) => pause = pause.min(at.since(self.now())),
+                Next::At(None) => {}
+            }
+        }
+        if !self.ready.is_empty() {
+            pause = Duration::ZERO;
+        }
+        Ok(pause)
+    }
+
+    async fn deployment_pass(
+        &self,
+        deployment: Deployment,
+        track: &mut Track,
+        fresh: Vec<DeviceUpdate>,
+    ) -> EngineResult<Next> {
+        let id = deployment.id;
+        let expired = deployment.spec.policy.expires_at.is_some_and(|at| at <= self.now());
+        if deployment.state == DeploymentState::Planning && !expired {
+            return self.plan_chunk(deployment, track).await;
+        }
+        if deployment.state == DeploymentState::Paused {
+            track.walk_from_start();
+        }
+        let now = self.now();
+        let mut read = self.ports.registry.read().await?;
+        let counts = read.update_counts(id).await?;
+        let slots = u64::from(deployment.spec.policy.max_in_flight).saturating_sub(counts.in_flight());
+        let dispatching = deployment.state == DeploymentState::Running && slots > 0;
+        let ready_keys: Vec<DeviceId> = fresh.iter().map(|u| u.device).collect();
+        let (pending, reached_end) = if dispatching {
+            let rate = deployment.spec.policy.rate_per_s;
+            let wanted = usize::try_from(slots.min(TokenBucket::burst(rate))).unwrap_or(usize::MAX);
+            self.candidates(&mut *read, id, track, fresh, wanted, now).await?
+        } else {
+            (fresh, true)
+        };
+        let lease_check = counts.in_flight() > 0 && track.leases_at <= now;
+        let held = if lease_check { self.all_in_flight(&mut *read, id).await? } else { Vec::new() };
+        let online: Vec<DeviceId> =
+            pending.iter().filter(|u| self.presence.is_online(&u.key)).map(|u| u.device).collect();
+        let busy: BTreeSet<DeviceId> = if online.is_empty() {
+            BTreeSet::new()
+        } else {
+            let others = read.open_updates_of(&online).await?;
+            others
+                .into_iter()
+                .filter(|u| u.deployment != id && u.state.in_flight())
+                .map(|u| u.device)
+                .collect()
+        };
+        drop(read);
+        let candidates: Vec<Candidate<'_>> = pending
+            .iter()
+            .map(|update| Candidate {
+                update,
+                online: self.presence.is_online(&update.key),
+                busy: busy.contains(&update.device),
+            })
+            .collect();
+        let in_flight: Vec<InFlight<'_>> = held
+            .iter()
+            .map(|update| InFlight { update, offline_since: self.presence.offline_since(&update.key) })
+            .collect();
+        let snapshot = Snapshot {
+            state: deployment.state,
+            planned: deployment.planned,
+            counts: &counts,
+            pending: &candidates,
+            in_flight: &in_flight,
+            bucket: track.bucket,
+        };
+        let decided = plan(&deployment.spec.policy, &snapshot, now);
+        track.bucket = decided.bucket;
+        if lease_check {
+            track.leases_at = now + lease_interval(&deployment);
+        }
+        self.move_cursor(track, &pending, &candidates, &decided, reached_end, dispatching, now);
+        let served: BTreeSet<DeviceId> = decided.dispatch.iter().copied().collect();
+        let undone = ready_keys.iter().any(|d| !served.contains(d));
+        if dispatching && undone && decided.dispatch.len() < online.len() {
+            // Connected, but out of slots or rate: the walk comes to them again.
+            track.walk_again_at = track.walk_again_at.map(|at| at.min(now + Duration::from_secs(1)));
+        }
+        let next = self.carry_out(deployment, &decided, &pending, &held, track).await?;
+        let lease_wake = (counts.in_flight() > 0 || !decided.dispatch.is_empty()).then_some(track.leases_at);
+        Ok(match next {
+            Next::At(at) => Next::At([at, lease_wake, track.walk_again_at].into_iter().flatten().min()),
+            Next::AtOnce => Next::AtOnce,
+        })
+    }
+
+    /// Pending updates of online devices, those that have just connected first, then from where the walk stands; whether it reached the end.
+    async fn candidates(
+        &self,
+        read: &mut dyn ReadSession,
+        id: DeploymentId,
+        track: &mut Track,
+        fresh: Vec<DeviceUpdate>,
+        wanted: usize,
+        now: Timestamp,
+    ) -> PortResult<(Vec<DeviceUpdate>, bool)> {
+        let mut found: Vec<DeviceUpdate> =
+            fresh.into_iter().filter(|u| self.presence.is_online(&u.key)).collect();
+        if let Some(at) = track.walk_again_at {
+            if at > now {
+                return Ok((found, true));
+            }
+            track.walk_from_start();
+        }
+        let mut after = track.cursor;
+        for _ in 0..WALK_PAGES {
+            let page = read.pending_updates(id, after, WALK_PAGE).await?;
+            let full = page.len() == WALK_PAGE as usize;
+            if let Some(last) = page.last() {
+                after = last.device;
+            }
+            found.extend(page.into_iter().filter(|u| self.presence.is_online(&u.key)));
+            if !full {
+                return Ok((found, true));
+            }
+            if found.len() >= wanted {
+                break;
+            }
+            track.cursor = if found.is_empty() { after } else { track.cursor };
+        }
+        Ok((found, false))
+    }
+
+    async fn all_in_flight(
+        &self,
+        read: &mut dyn ReadSession,
+        id: DeploymentId,
+    ) -> PortResult<Vec<DeviceUpdate>> {
+        let (mut all, mut after) = (Vec::new(), DeviceId(0));
+        loop {
+            let page = read.in_flight_updates(id, after, WALK_PAGE).await?;
+            let full = page.len() == WALK_PAGE as usize;
+            if let Some(last) = page.last() {
+                after = last.device;
+            }
+            all.extend(page);
+            if !full {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The walk goes on behind what was served, and rests once it has seen everything.
+    #[expect(clippy::too_many_arguments, reason = "the hints of one pass, used in one place")]
+    fn move_cursor(
+        &self,
+        track: &mut Track,
+        pending: &[DeviceUpdate],
+        candidates: &[Candidate<'_>],
+        decided: &Plan,
+        reached_end: bool,
+        dispatching: bool,
+        now: Timestamp,
+    ) {
+        if !dispatching || track.walk_again_at.is_some_and(|at| at > now) {
+            return;
+        }
+        let servable = candidates.iter().filter(|c| c.online && !c.busy).count();
+        if decided.dispatch.len() < servable {
+            // Out of slots or rate: whoever was not served is found again from the same place.
+            return;
+        }
+        if reached_end {
+            track.walk_again_at = Some(now + WALK_AGAIN);
+        } else if let Some(last) = pending.last() {
+            track.cursor = track.cursor.max(last.device);
+        }
+    }
+
+    /// Turns the next targets into device updates.
+    async fn plan_chunk(&self, mut deployment: Deployment, track: &mut Track) -> EngineResult<Next> {
+        let (id, now) = (deployment.id, self.now());
+        let mut work = self.ports.registry.begin("plan").await?;
+        let after = DeviceId(deployment.plan_cursor);
+        let targets = work.plan_targets(&deployment, after, PLAN_CHUNK).await?;
+        let updates: Vec<DeviceUpdate> = targets
+            .iter()
+            .map(|target| {
+                let mut update =
+                    DeviceUpdate::planned(id, target.device, target.key.clone(), deployment.size);
+                if target.image_hash == Some(deployment.hash) {
+                    update.apply(&UpdateEvent::AlreadyRuns, now);
+                }
+                update
+            })
+            .collect();
+        if let Some(last) = targets.last() {
+            work.insert_device_updates(&updates).await?;
+            work.supersede_pending(id, after, last.device, SUPERSEDED, now).await?;
+            deployment.plan_cursor = last.device.get();
+        }
+        if targets.len() < PLAN_CHUNK as usize {
+            deployment.planned = true;
+            deployment.state = DeploymentState::Running;
+        }
+        if work.save_deployment(&deployment).await? {
+            work.commit().await?;
+            track.walk_from_start();
+            self.feed.deployment(id);
+        }
+        Ok(Next::AtOnce)
+    }
+
+    /// Writes a plan. What no longer holds when it is written is left out, and the next pass sees the truth.
+    async fn carry_out(
+        &self,
+        deployment: Deployment,
+        decided: &Plan,
+        pending: &[DeviceUpdate],
+        held: &[DeviceUpdate],
+        track: &mut Track,
+    ) -> EngineResult<Next> {
+        let id = deployment.id;
+        if let Some(error) = &decided.refused {
+            tracing::error!(deployment = %id, %error, "deployment {id} dispatches nothing: {error}");
+        }
+        if decided.expire {
+            let mut work = self.ports.registry.begin("expire").await?;
+            let ended = work.expire_updates(id, "the deployment expired", self.now(), PLAN_CHUNK).await?;
+            work.commit().await?;
+            self.feed.deployment(id);
+            if ended > 0 {
+                return Ok(Next::AtOnce);
+            }
+        }
+        if decided.finish {
+            return self.finish(deployment).await;
+        }
+        let mut deployment = deployment;
+        for chunk in decided.dispatch.chunks(WRITE_CHUNK) {
+            let Some(after) = self.dispatch_chunk(deployment, chunk, pending).await? else {
+                return Ok(Next::AtOnce);
+            };
+            deployment = after;
+        }
+        let by_device: HashMap<DeviceId, &DeviceUpdate> =
+            pending.iter().chain(held).map(|u| (u.device, u)).collect();
+        let released: Vec<(&DeviceUpdate, UpdateEvent)> = decided
+            .release
+            .iter()
+            .filter_map(|release| {
+                let update = *by_device.get(&release.device)?;
+                let event = UpdateEvent::Release {
+                    max_attempts: deployment.spec.policy.max_attempts,
+                    message: release.message,
+                };
+                Some((update, event))
+            })
+            .chain(
+                decided
+                    .exhausted
+                    .iter()
+                    .filter_map(|device| Some((*by_device.get(device)?, exhausted_event()))),
+            )
+            .collect();
+        if !released.is_empty() {
+            self.write_events(id, &released).await?;
+            add(&self.metrics.leases_released_total, released.len() as u64);
+            track.walk_from_start();
+            return Ok(Next::AtOnce);
+        }
+        Ok(Next::At(decided.wake_at))
+    }
+
+    async fn finish(&self, mut deployment: Deployment) -> EngineResult<Next> {
+        deployment.state = DeploymentState::Finished;
+        deployment.planned = true;
+        deployment.finished_at = Some(self.now());
+        let mut work = self.ports.registry.begin("dispatch").await?;
+        let counts = work.update_counts(deployment.id).await?;
+        if counts.finished() != counts.total() || !work.save_deployment(&deployment).await? {
+            return Ok(Next::AtOnce);
+        }
+        work.commit().await?;
+        tracing::info!(deployment = %deployment.id, "deployment {} is finished", deployment.id);
+        self.feed.deployment(deployment.id);
+        Ok(Next::At(None))
+    }
+
+    /// Gives slots to these devices; `None`: the deployment changed since it was planned, nothing was written.
+    async fn dispatch_chunk(
+        &self,
+        mut deployment: Deployment,
+        devices: &[DeviceId],
+        pending: &[DeviceUpdate],
+    ) -> EngineResult<Option<Deployment>> {
+        let (id, now) = (deployment.id, self.now());
+        let mut work = self.ports.registry.begin("dispatch").await?;
+        match work.deployment(id).await? {
+            Some(stored) if stored.generation == deployment.generation => {}
+            _ => return Ok(None),
+        }
+        let ids: Vec<(DeploymentId, DeviceId)> = devices.iter().map(|d| (id, *d)).collect();
+        let rows = work.device_updates_by_id(&ids).await?;
+        let open = work.open_updates_of(devices).await?;
+        let chosen: BTreeSet<DeviceId> = devices.iter().copied().collect();
+        let keys: Vec<DeviceKey> =
+            pending.iter().filter(|u| chosen.contains(&u.device)).map(|u| u.key.clone()).collect();
+        let briefs: HashMap<DeviceId, _> =
+            work.device_briefs(&keys).await?.into_iter().map(|b| (b.id, b)).collect();
+        let mut others: HashMap<DeviceId, Vec<&DeviceUpdate>> = HashMap::new();
+        for update in open.iter().filter(|u| u.deployment != id) {
+            others.entry(update.device).or_default().push(update);
+        }
+        let (mut saves, mut outbox) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for mut update in rows {
+            let read = update.revision;
+            let brief = briefs.get(&update.device);
+            if update.state != UpdateState::Pending || brief.is_none_or(|b| b.state != DeviceState::Active) {
+                continue;
+            }
+            let rivals = others.get(&update.device).map(Vec::as_slice).unwrap_or_default();
+            let event = if rivals.iter().any(|r| r.deployment > id) {
+                UpdateEvent::Cancel { message: SUPERSEDED.to_owned() }
+            } else if rivals.iter().any(|r| r.state.in_flight()) {
+                continue;
+            } else if brief.is_some_and(|b| b.image_hash == Some(deployment.hash)) {
+                UpdateEvent::AlreadyRuns
+            } else {
+                UpdateEvent::Dispatch
+            };
+            if update.apply(&event, now) == Applied::Ignored {
+                continue;
+            }
+            if event == UpdateEvent::Dispatch {
+                outbox.push(request_row(&update, now));
+            }
+            saves.push((update, read));
+        }
+        if saves.is_empty() {
+            return Ok(Some(deployment));
+        }
+        let saved = work.save_device_updates(&saves).await?;
+        if saved != saves.len() as u64 {
+            // Somebody wrote in between, which one unit of work at a time rules out; rather nothing than half.
+            return Ok(None);
+        }
+        work.insert_outbox(&outbox).await?;
+        if deployment.started_at.is_none() && !outbox.is_empty() {
+            deployment.started_at = Some(now);
+            if !work.save_deployment(&deployment).await? {
+                return Ok(None);
+            }
+            deployment.generation += 1;
+        }
+        work.commit().await?;
+        add(&self.metrics.updates_dispatched_total, outbox.len() as u64);
+        self.ring_sender();
+        self.feed.tell(Change::Deployment { id, devices: saves.iter().map(|(u, _)| u.device).collect() });
+        Ok(Some(deployment))
+    }
+
+    /// Applies events to rows that must still be as they were read.
+    async fn write_events(
+        &self,
+        id: DeploymentId,
+        events: &[(&DeviceUpdate, UpdateEvent)],
+    ) -> EngineResult<()> {
+        for chunk in events.chunks(WRITE_CHUNK) {
+            let now = self.now();
+            let saves: Vec<(DeviceUpdate, i64)> = chunk
+                .iter()
+                .filter_map(|(update, event)| {
+                    let mut changed = (*update).clone();
+                    (changed.apply(event, now) == Applied::Changed).then_some((changed, update.revision))
+                })
+                .collect();
+            let mut work = self.ports.registry.begin("leases").await?;
+            // Rows that moved meanwhile do not match, and keep their slot.
+            work.save_device_updates(&saves).await?;
+            work.commit().await?;
+            self.feed.tell(Change::Deployment { id, devices: saves.iter().map(|(u, _)| u.device).collect() });
+        }
+        Ok(())
+    }
+
+    /// Writes the requests of updates that were dispatched and not answered to the outbox again: same command, same attempt.
+    async fn send_again(&self, updates: &[DeviceUpdate]) -> EngineResult<()> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let rows: Vec<OutboxRow> = updates.iter().map(|u| request_row(u, now)).collect();
+        let mut work: Box<dyn UnitOfWork> = self.ports.registry.begin("dispatch").await?;
+        work.insert_outbox(&rows).await?;
+        work.commit().await?;
+        self.ring_sender();
+        Ok(())
+    }
+}
+
+fn request_row(update: &DeviceUpdate, now: Timestamp) -> OutboxRow {
+    OutboxRow {
+        id: OutboxId(0),
+        device: update.device,
+        key: update.key.clone(),
+        kind: OutboxKind::Update,
+        deployment: update.deployment,
+        command_id: command_id(update.deployment, update.device, update.attempt),
+        created_at: now,
+    }
+}
+
+/// How often leases are looked at: a tenth of the shorter limit, between one and five seconds.
+fn lease_interval(deployment: &Deployment) -> Duration {
+    let policy = &deployment.spec.policy;
+    Duration::from_secs(u64::from(policy.attempt_timeout_s.min(policy.offline_grace_s) / 10).clamp(1, 5))
+}

@@ -1,0 +1,106 @@
+//! The gate: who may connect, and the engine's ear on the device plane.
+
+use argosy_domain::model::{CertificateState, DeviceState};
+use argosy_domain::ports::{
+    ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, PortError, PresentedCertificate,
+    Refusal,
+};
+use argosy_proto::DeviceKey;
+use async_trait::async_trait;
+
+use super::Work;
+use crate::Engine;
+use crate::metrics::add;
+
+#[async_trait]
+impl DeviceEvents for Engine {
+    async fn authenticate(&self, client: ClientIdentity) -> Result<DeviceKey, Refusal> {
+        let door = client.door;
+        let admitted = match (door, &client.certificate) {
+            (Door::Mtls, Some(certificate)) => self.by_certificate(&client.client_id, certificate).await,
+            (Door::Mtls, None) => Err(Refusal::UnknownCertificate),
+            (Door::Plain, _) => self.by_plain_key(&client.client_id).await,
+        };
+        match &admitted {
+            Ok(key) => self.presence.admitted(key, door),
+            Err(refusal) => {
+                add(&self.metrics.connections_refused_total, 1);
+                let client_id: String = client.client_id.chars().take(64).collect();
+                tracing::info!(client_id, address = %client.address, reason = %refusal, "refused client {client_id}: {refusal}");
+            }
+        }
+        admitted
+    }
+
+    async fn connected(&self, key: &DeviceKey, connection: ConnectionNumber) {
+        let now = self.now();
+        if self.presence.connected(key, connection, now) {
+            self.ingest.later(Work::Connected(key.clone()), now).await;
+        }
+    }
+
+    async fn disconnected(&self, key: &DeviceKey, connection: ConnectionNumber) {
+        let now = self.now();
+        if self.presence.disconnected(key, connection, now) {
+            self.ingest.later(Work::Disconnected(key.clone()), now).await;
+        }
+    }
+
+    async fn message(&self, message: InboundMessage) -> Result<(), PortError> {
+        add(&self.metrics.messages_total, 1);
+        self.ingest.durable(Work::Message(message), self.now()).await
+    }
+}
+
+impl Engine {
+    /// Identities that we issued: client id = CN = key, and (issuer, serial) on the allow-list for exactly that device.
+    async fn by_certificate(
+        &self,
+        client_id: &str,
+        certificate: &PresentedCertificate,
+    ) -> Result<DeviceKey, Refusal> {
+        let wrong = || Refusal::WrongClientId { client_id: client_id.chars().take(64).collect() };
+        if client_id != certificate.common_name {
+            return Err(wrong());
+        }
+        let mut read = self.ports.registry.read().await.map_err(|_| Refusal::Unavailable)?;
+        let admission = read
+            .admission(&certificate.issuer, &certificate.serial)
+            .await
+            .map_err(|_| Refusal::Unavailable)?;
+        let admission = admission.ok_or(Refusal::UnknownCertificate)?;
+        if admission.key.as_str() != client_id {
+            return Err(wrong());
+        }
+        if admission.certificate_state == CertificateState::Revoked {
+            return Err(Refusal::Revoked);
+        }
+        match admission.device_state {
+            DeviceState::Active => Ok(admission.key),
+            DeviceState::Suspended => Err(Refusal::Suspended),
+            DeviceState::Unregistered => Err(Refusal::UnknownDevice),
+        }
+    }
+
+    /// The plain listener has checked its list of keys; here: registered, active, and never given a certificate, so that nobody takes
+    /// over by plain text the name of a device that proves itself.
+    async fn by_plain_key(&self, client_id: &str) -> Result<DeviceKey, Refusal> {
+        let key = DeviceKey::new(client_id)
+            .map_err(|_| Refusal::WrongClientId { client_id: client_id.chars().take(64).collect() })?;
+        let mut read = self.ports.registry.read().await.map_err(|_| Refusal::Unavailable)?;
+        let device = read
+            .device_by_key(&key)
+            .await
+            .map_err(|_| Refusal::Unavailable)?
+            .ok_or(Refusal::UnknownDevice)?;
+        match device.spec.state {
+            DeviceState::Active => {}
+            DeviceState::Suspended => return Err(Refusal::Suspended),
+            DeviceState::Unregistered => return Err(Refusal::UnknownDevice),
+        }
+        if read.has_certificate(device.id).await.map_err(|_| Refusal::Unavailable)? {
+            return Err(Refusal::NotAllowedPlain);
+        }
+        Ok(key)
+    }
+}

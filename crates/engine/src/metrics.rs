@@ -1,0 +1,45 @@
+//! Counters of the engine; `/metrics` reads them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Monotonic counters.
+        #[derive(Debug, Default)]
+        pub struct EngineMetrics { $($(#[$doc])* pub $name: AtomicU64),* }
+
+        impl EngineMetrics {
+            /// Every counter with its name, for `/metrics`.
+            pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name.load(Ordering::Relaxed))),*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Upward messages taken in.
+    messages_total,
+    /// Upward messages that could not be understood.
+    dead_letters_total,
+    /// Commits of ingest.
+    ingest_commits_total,
+    /// Ingest batches that failed (their messages were not acknowledged).
+    ingest_failures_total,
+    /// Update requests decided.
+    updates_dispatched_total,
+    /// Update requests handed to the device plane.
+    requests_sent_total,
+    /// Device updates that succeeded.
+    updates_succeeded_total,
+    /// Device updates that ended otherwise.
+    updates_failed_total,
+    /// Leases released.
+    leases_released_total,
+    /// Connections refused, whatever the reason.
+    connections_refused_total,
+}
+
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
