@@ -64,6 +64,11 @@ impl Core {
         self.bindings.set(bindings).is_ok()
     }
 
+    /// Sessions in the broker's memory.
+    pub(super) fn sessions(&self) -> usize {
+        self.bindings.get().map_or(0, |bound| usize::try_from(bound.broker.sessions.count()).unwrap_or(0))
+    }
+
     /// Nothing comes before the listeners are bound.
     pub(super) fn bindings(&self) -> &Bindings {
         self.bindings.get().expect("hooks and observers exist only from binding on")

@@ -92,6 +92,11 @@ impl EmbeddedBroker {
         &self.core.metrics
     }
 
+    /// Sessions that rmqtt holds, those that are ending included. More of them than open connections, and for long, is a leak.
+    pub fn held_sessions(&self) -> usize {
+        self.core.sessions()
+    }
+
     /// Binds the listeners; connections are taken as soon as [`Bound::run`] runs.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use argosy_mqtt::Refused;
 use argosy_mqtt::embedded::{Limits, RateLimit};
+use proptest::prelude::Rng;
 
 use crate::client::{Connect, Packet};
 use crate::harness::Setup;
@@ -142,4 +143,31 @@ async fn pings_and_subscriptions_are_charged_too() {
         pings += 1;
     }
     assert!(pings < 100, "{pings}");
+}
+
+/// What a hostile device sends after its CONNECT harms nobody else, whatever it is.
+#[tokio::test]
+async fn garbage_ends_only_its_own_connection() {
+    let h = Setup { plain: Some("1..500"), ..Setup::default() }.start().await;
+    let mut bystander = h.device("dev-1").await;
+    let mut random =
+        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
+    for n in 1..=300u32 {
+        let mut client = h.plain_client().await;
+        assert_eq!(client.connect(&Connect::new(&n.to_string())).await, Some(0));
+        let mut garbage = vec![0; 64];
+        random.fill_bytes(&mut garbage);
+        // Half of it begins like a packet of some type, with a length that holds.
+        if n % 2 == 0 {
+            garbage[1] = 30;
+        }
+        client.send(&garbage).await;
+        drop(client);
+    }
+    h.until("all closed", |h| h.broker.metrics().open.load(Ordering::Relaxed) == 1).await;
+    h.until("no session left", |h| h.broker.held_sessions() == 1).await;
+    bystander.ping().await;
+    for n in 1..=300u32 {
+        assert_eq!(h.engine.presence(&n.to_string()).len(), 2, "{n}");
+    }
 }

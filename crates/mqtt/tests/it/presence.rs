@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use argosy_domain::ports::{Delivery, DeviceLink};
+use tokio::io::AsyncWriteExt;
 
 use crate::client::{Connect, Packet};
 use crate::events::Engine;
@@ -73,6 +74,7 @@ async fn presence_is_right_under_a_storm_of_take_overs() {
     assert_ordered(&h.engine, "dev-1");
     assert!(!h.broker.is_connected(&key("dev-1")));
     assert_eq!(h.broker.metrics().connected.load(Ordering::Relaxed), 0);
+    h.until("no session left", |h| h.broker.held_sessions() == 0).await;
 
     let mut last = h.device("dev-1").await;
     last.ping().await;
@@ -125,7 +127,7 @@ async fn a_device_that_is_suspended_while_it_connects_does_not_get_in() {
 }
 
 #[tokio::test]
-async fn a_device_that_leaves_before_its_connack_is_gone() {
+async fn a_device_that_leaves_after_its_connect_is_gone() {
     let h = Setup { plain: Some("1"), ..Setup::default() }.start().await;
     for _ in 0..50 {
         let mut client = h.plain_client().await;
@@ -135,8 +137,34 @@ async fn a_device_that_leaves_before_its_connack_is_gone() {
     h.until("all closed", |h| h.broker.metrics().open.load(Ordering::Relaxed) == 0).await;
     h.until("all told", |h| h.engine.presence("1").len().is_multiple_of(2)).await;
     h.until("none connected", |h| h.broker.metrics().connected.load(Ordering::Relaxed) == 0).await;
+    h.until("no session left", |h| h.broker.held_sessions() == 0).await;
     assert_ordered(&h.engine, "1");
     assert!(!h.broker.is_connected(&key("1")));
+}
+
+/// rmqtt forgets a session whose CONNACK cannot be written: nobody is told, and it stays in the table.
+#[tokio::test]
+async fn a_device_that_resets_before_its_connack_is_gone() {
+    let h = Setup { plain: Some("1"), ..Setup::default() }.start().await;
+    let (asked, on_asked) = tokio::sync::oneshot::channel();
+    let (answer, on_answer) = tokio::sync::oneshot::channel::<()>();
+    *h.engine.before_answer.lock() = Some(Box::new(move || {
+        Box::pin(async move {
+            let _ = asked.send(());
+            let _ = on_answer.await;
+        })
+    }));
+    let mut raw = tokio::net::TcpStream::connect(h.plain.unwrap()).await.unwrap();
+    raw.set_zero_linger().unwrap();
+    raw.write_all(&Connect::new("1").bytes()).await.unwrap();
+    on_asked.await.unwrap();
+    drop(raw);
+    answer.send(()).unwrap();
+    h.engine.until_gone("1", 1).await;
+    h.until("all closed", |h| h.broker.metrics().open.load(Ordering::Relaxed) == 0).await;
+    h.until("no session left", |h| h.broker.held_sessions() == 0).await;
+    assert_ordered(&h.engine, "1");
+    assert_eq!(h.broker.metrics().connected.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
