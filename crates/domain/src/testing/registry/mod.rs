@@ -7,8 +7,17 @@
 //! Each case gets a fresh, empty registry (truncating all tables is fine). A case that provokes an error gives its unit of work up
 //! afterwards, as callers must: on some engines a transaction is of no use after its first error.
 
+mod accounts;
+mod catalog;
+mod certificates;
+mod deployments;
+mod devices;
 mod fixture;
+mod ledger;
+mod lists;
+mod targets;
 mod units;
+mod updates;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -46,7 +55,19 @@ use list_cases;
 
 /// Every case.
 pub fn cases() -> Vec<Case> {
-    [units::CASES].concat()
+    [
+        units::CASES,
+        catalog::CASES,
+        devices::CASES,
+        certificates::CASES,
+        deployments::CASES,
+        updates::CASES,
+        targets::CASES,
+        accounts::CASES,
+        ledger::CASES,
+        lists::CASES,
+    ]
+    .concat()
 }
 
 /// Runs every case, each against the registry that `make` gives; says which case it is at on standard error, so that a
