@@ -1,7 +1,7 @@
 //! Foreign clients: mosquitto_pub and mosquitto_sub.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use argosy_domain::ports::DeviceLink;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -42,11 +42,19 @@ impl Foreign {
     }
 
     async fn publish(&self, certificate: Option<&str>, id: &str, topic: &str, more: &[&str]) -> bool {
+        self.publish_output(certificate, id, topic, more).await.status.success()
+    }
+
+    async fn publish_output(
+        &self,
+        certificate: Option<&str>,
+        id: &str,
+        topic: &str,
+        more: &[&str],
+    ) -> Output {
         let mut command = self.command("mosquitto_pub", certificate);
         command.args(["-i", id, "-t", topic, "-m", "{}", "-q", "1"]).args(more);
-        let output =
-            tokio::time::timeout(LIMIT, command.output()).await.expect("mosquitto_pub hangs").unwrap();
-        output.status.success()
+        tokio::time::timeout(LIMIT, command.output()).await.expect("mosquitto_pub hangs").unwrap()
     }
 }
 
@@ -70,7 +78,9 @@ async fn foreign_topics_ids_and_certificates_no() {
     let will = ["--will-topic", "v1/dev-2/hello", "--will-payload", "x"];
     assert!(!foreign.publish(Some("dev-1"), "dev-1", "v1/dev-1/hello", &will).await, "forged will");
     // mosquitto_pub reconnects for ever after a lost connection; with MQTT 5 it gets an answer instead.
-    foreign.publish(Some("dev-1"), "dev-1", "v1/dev-2/hello", &["-V", "mqttv5"]).await;
+    let output = foreign.publish_output(Some("dev-1"), "dev-1", "v1/dev-2/hello", &["-V", "mqttv5"]).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("Not authorized"), "{said}");
     assert_eq!(h.engine.messages(), []);
 }
 
@@ -78,9 +88,12 @@ async fn foreign_topics_ids_and_certificates_no() {
 async fn a_subscriber_gets_what_the_server_sends() {
     let h = start().await;
     let foreign = Foreign::new(&h);
-    for version in ["mqttv311", "mqttv5"] {
+    // Both ask for a session that outlives their connection.
+    for (version, session) in [("mqttv311", &["-c"][..]), ("mqttv5", &["-c", "-x", "3600"])] {
         let mut command = foreign.command("mosquitto_sub", Some("dev-1"));
-        command.args(["-i", "dev-1", "-t", "v1/dev-1/#", "-q", "1", "-v", "-C", "1", "-V", version]);
+        command
+            .args(["-i", "dev-1", "-t", "v1/dev-1/#", "-q", "1", "-v", "-C", "1", "-V", version])
+            .args(session);
         let mut child = command.spawn().unwrap();
         h.until("connected", |h| h.broker.is_connected(&key("dev-1"))).await;
         h.send("dev-1", "update/request/firmware", "{firmware}").await;
@@ -89,6 +102,7 @@ async fn a_subscriber_gets_what_the_server_sends() {
         assert_eq!(line.as_deref(), Some("v1/dev-1/update/request/firmware {firmware}"), "{version}");
         assert!(child.wait().await.unwrap().success());
         h.until("gone", |h| !h.broker.is_connected(&key("dev-1"))).await;
+        h.until("no session left", |h| h.broker.held_sessions() == 0).await;
     }
 }
 
