@@ -17,7 +17,7 @@ use crate::pki::{self, Authority, LIMIT, Leaf, Swappable};
 
 const BOTH: [&rustls::SupportedProtocolVersion; 2] = [&rustls::version::TLS12, &rustls::version::TLS13];
 
-struct FixedClock;
+pub struct FixedClock;
 
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {

@@ -14,3 +14,4 @@ mod measure;
 mod mosquitto;
 mod pki;
 mod presence;
+mod with_authority;
