@@ -1,0 +1,313 @@
+//! Deployments and device updates: reading.
+
+use argosy_domain::model::{
+    Deployment, DeploymentState, DeviceState, DeviceUpdate, NewDeployment, UpdateBytes, UpdateCounts,
+    UpdateState,
+};
+use argosy_domain::page::{Page, PageRequest};
+use argosy_domain::ports::{DeploymentFilter, DeploymentsRead, PortResult, Target, UpdateFilter};
+use argosy_proto::{DeploymentId, DeviceId, FirmwareId, UserId};
+use async_trait::async_trait;
+
+use super::query::{Conditions, Query, json_rows};
+use super::row::{Columns, Decoded};
+use super::session::{Order, Session};
+use super::update_rows::{COLUMNS, PAIR, Pair, in_flight_states, update};
+
+const DEPLOYMENT: &str = "SELECT id, name, firmware_id, target, policy, created_by, hash, size, version, state, planned, \
+                          plan_cursor, generation, created_at, started_at, finished_at FROM deployments";
+
+fn deployment(row: &mut Columns<'_>) -> Decoded<Deployment> {
+    Ok(Deployment {
+        id: DeploymentId(row.int()?),
+        spec: NewDeployment {
+            name: row.text()?,
+            firmware: FirmwareId(row.int()?),
+            target: row.json()?,
+            policy: row.json()?,
+            created_by: UserId(row.int()?),
+        },
+        hash: row.word()?,
+        size: row.int()?,
+        version: row.text()?,
+        state: row.word()?,
+        planned: row.flag()?,
+        plan_cursor: row.int()?,
+        generation: row.int()?,
+        created_at: row.time()?,
+        started_at: row.opt_time()?,
+        finished_at: row.opt_time()?,
+    })
+}
+
+fn target(row: &mut Columns<'_>) -> Decoded<Target> {
+    Ok(Target { device: DeviceId(row.int()?), key: row.key()?, image_hash: row.opt_word()? })
+}
+
+/// ` column IN ('…', …)` of states, whose words are ours.
+fn states(column: &str, words: impl Iterator<Item = &'static str>) -> String {
+    let words = words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+    format!("{column} IN ({words})")
+}
+
+impl Session {
+    /// Device updates of a deployment in these states, by device id: each state's part is read off the index in order, and the
+    /// parts merged. (One `IN` over all states would read and sort everything in them for each page.)
+    async fn updates_in(
+        &mut self,
+        operation: &'static str,
+        id: DeploymentId,
+        wanted: &[UpdateState],
+        narrow: &Query,
+        limit: i64,
+    ) -> PortResult<Vec<DeviceUpdate>> {
+        let hint = self.dialect.use_index("device_updates_by_state");
+        let mut query = Query::default();
+        for (i, state) in wanted.iter().enumerate() {
+            query.push(if i > 0 { " UNION ALL " } else { "" });
+            query.push(&format!("SELECT * FROM (SELECT {COLUMNS} FROM device_updates u{hint}"));
+            query.push(" WHERE u.deployment_id = ? AND u.state = ?").arg(id.get()).arg(state.as_str());
+            query.append(narrow.clone()).push(" ORDER BY u.device_id LIMIT ?").arg(limit);
+            query.push(&format!(") AS part{i}"));
+        }
+        if wanted.len() > 1 {
+            query.push(" ORDER BY device_id LIMIT ?").arg(limit);
+        }
+        self.all(operation, query, update).await
+    }
+}
+
+/// The devices after `after`.
+fn beyond(after: DeviceId) -> Query {
+    Query::new(" AND u.device_id > ?").bind(after.get())
+}
+
+#[async_trait]
+impl DeploymentsRead for Session {
+    async fn deployment(&mut self, id: DeploymentId) -> PortResult<Option<Deployment>> {
+        let query = Query::new(format!("{DEPLOYMENT} WHERE id = ?")).bind(id.get());
+        self.one("deployment", query, deployment).await
+    }
+
+    async fn deployments(
+        &mut self,
+        filter: &DeploymentFilter,
+        page: &PageRequest,
+    ) -> PortResult<Page<Deployment>> {
+        const OPERATION: &str = "deployments";
+        let mut conditions = Conditions::default();
+        if !filter.states.is_empty() {
+            let column = self.dialect.unindexed("state");
+            conditions.and(Query::new(states(&column, filter.states.iter().map(|s| s.as_str()))));
+        }
+        if let Some(search) = &filter.search {
+            conditions.and(self.searched(&["name_lower"], search));
+        }
+        if let Some(after) = Order::NewestFirst.after(OPERATION, "id", page)? {
+            conditions.and(after);
+        }
+        let mut query = Query::new(DEPLOYMENT);
+        query.append(conditions.clause()).append(Order::NewestFirst.limit("id", page));
+        self.page(OPERATION, page, query, deployment, |d| d.id.get()).await
+    }
+
+    async fn active_deployments(&mut self) -> PortResult<Vec<Deployment>> {
+        let active = DeploymentState::ALL.iter().filter(|s| !s.is_final()).map(|s| s.as_str());
+        let query = Query::new(format!("{DEPLOYMENT} WHERE {} ORDER BY id", states("state", active)));
+        self.all("active_deployments", query, deployment).await
+    }
+
+    async fn plan_targets(
+        &mut self,
+        deployment: &Deployment,
+        after: DeviceId,
+        limit: u32,
+    ) -> PortResult<Vec<Target>> {
+        const OPERATION: &str = "plan_targets";
+        let product =
+            Query::new("SELECT product_id FROM firmware WHERE id = ?").bind(deployment.spec.firmware.get());
+        let Some(product) = self.one(OPERATION, product, |row| row.int()).await? else {
+            return Ok(Vec::new());
+        };
+        let filter = &deployment.spec.target;
+        if filter.product.is_some_and(|p| p.get() != product)
+            || filter.state.is_some_and(|state| state != DeviceState::Active)
+        {
+            return Ok(Vec::new());
+        }
+        let filter = argosy_domain::model::DeviceFilter {
+            product: Some(argosy_proto::ProductId(product)),
+            state: Some(DeviceState::Active),
+            ..filter.clone()
+        };
+        let filtered = self.filtered(OPERATION, &filter).await?;
+        let mut query = Query::new("SELECT d.id, d.device_key, d.image_hash FROM devices d");
+        if filtered.needs_status {
+            query.push(" JOIN device_status s ON s.device_id = d.id");
+        }
+        query.push(" WHERE d.id > ?").arg(after.get());
+        query.append(filtered.conditions).push(" ORDER BY d.id LIMIT ?").arg(i64::from(limit));
+        self.all(OPERATION, query, target).await
+    }
+
+    async fn update_counts(&mut self, id: DeploymentId) -> PortResult<UpdateCounts> {
+        let query =
+            Query::new("SELECT state, COUNT(*) FROM device_updates WHERE deployment_id = ? GROUP BY state");
+        let counts: Vec<(UpdateState, u64)> =
+            self.all("update_counts", query.bind(id.get()), |row| Ok((row.word()?, row.number()?))).await?;
+        Ok(UpdateCounts(counts.into_iter().collect()))
+    }
+
+    async fn update_bytes(&mut self, id: DeploymentId) -> PortResult<UpdateBytes> {
+        let query = format!(
+            "SELECT {}, {} FROM device_updates WHERE deployment_id = ?",
+            self.dialect.sum("downloaded_bytes"),
+            self.dialect.sum("total_bytes"),
+        );
+        let bytes = self
+            .one("update_bytes", Query::new(query).bind(id.get()), |row| {
+                Ok(UpdateBytes { downloaded: row.int()?, total: row.int()? })
+            })
+            .await?;
+        Ok(bytes.unwrap_or_default())
+    }
+
+    async fn device_update(
+        &mut self,
+        deployment: DeploymentId,
+        device: DeviceId,
+    ) -> PortResult<Option<DeviceUpdate>> {
+        let query =
+            format!("SELECT {COLUMNS} FROM device_updates u WHERE u.deployment_id = ? AND u.device_id = ?");
+        let query = Query::new(query).bind(deployment.get()).bind(device.get());
+        self.one("device_update", query, update).await
+    }
+
+    async fn device_updates_by_id(
+        &mut self,
+        ids: &[(DeploymentId, DeviceId)],
+    ) -> PortResult<Vec<DeviceUpdate>> {
+        const OPERATION: &str = "device_updates_by_id";
+        let query = format!(
+            "SELECT {COLUMNS} FROM {} {} device_updates u \
+             ON u.deployment_id = e.deployment_id AND u.device_id = e.device_id",
+            self.dialect.rows(PAIR),
+            self.dialect.lead_join(),
+        );
+        let pairs = ids
+            .iter()
+            .map(|(deployment, device)| Pair { deployment_id: deployment.get(), device_id: device.get() });
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in json_rows(OPERATION, pairs)? {
+            found.extend(self.all(OPERATION, Query::new(query.clone()).bind(chunk), update).await?);
+        }
+        Ok(found)
+    }
+
+    async fn device_updates(
+        &mut self,
+        id: DeploymentId,
+        filter: &UpdateFilter,
+        page: &PageRequest,
+    ) -> PortResult<Page<DeviceUpdate>> {
+        const OPERATION: &str = "device_updates";
+        let mut narrow = Query::default();
+        if let Some(after) = Order::OldestFirst.after(OPERATION, "u.device_id", page)? {
+            narrow.push(" AND ").append(after);
+        }
+        let mut join = "";
+        if let Some(search) = &filter.search {
+            let begins = self.key_begins(OPERATION, "d.key_lower", "u.device_id", search).await?;
+            join = " JOIN devices d ON d.id = u.device_id";
+            narrow.push(" AND ").append(begins);
+        }
+        let limit = i64::from(page.bounded()) + 1;
+        if !filter.states.is_empty() && join.is_empty() {
+            let mut wanted = filter.states.clone();
+            wanted.sort_unstable();
+            wanted.dedup();
+            let items = self.updates_in(OPERATION, id, &wanted, &narrow, limit).await?;
+            return Ok(cut(items, page));
+        }
+        let mut query =
+            Query::new(format!("SELECT {COLUMNS} FROM device_updates u{join} WHERE u.deployment_id = ?"))
+                .bind(id.get());
+        if !filter.states.is_empty() {
+            let column = self.dialect.unindexed("u.state");
+            query.push(" AND ").push(&states(&column, filter.states.iter().map(|s| s.as_str())));
+        }
+        query.append(narrow).push(" ORDER BY u.device_id LIMIT ?").arg(limit);
+        Ok(cut(self.all(OPERATION, query, update).await?, page))
+    }
+
+    async fn pending_updates(
+        &mut self,
+        id: DeploymentId,
+        after: DeviceId,
+        limit: u32,
+    ) -> PortResult<Vec<DeviceUpdate>> {
+        let pending = [UpdateState::Pending];
+        self.updates_in("pending_updates", id, &pending, &beyond(after), i64::from(limit)).await
+    }
+
+    async fn in_flight_updates(
+        &mut self,
+        id: DeploymentId,
+        after: DeviceId,
+        limit: u32,
+    ) -> PortResult<Vec<DeviceUpdate>> {
+        let wanted: Vec<_> = in_flight_states().collect();
+        self.updates_in("in_flight_updates", id, &wanted, &beyond(after), i64::from(limit)).await
+    }
+
+    async fn open_updates_of(&mut self, devices: &[DeviceId]) -> PortResult<Vec<DeviceUpdate>> {
+        const OPERATION: &str = "open_updates_of";
+        let active = DeploymentState::ALL.iter().filter(|s| !s.is_final()).map(|s| s.as_str());
+        // `finished_at` is NULL exactly while the update is open, and stands in the index.
+        let query = format!(
+            "SELECT {COLUMNS} FROM {} {lead} device_updates u ON u.device_id = e.id AND u.finished_at IS NULL \
+             {lead} deployments p ON p.id = u.deployment_id AND {} ORDER BY u.device_id, u.deployment_id",
+            self.dialect.rows(&[super::dialect::int("id")]),
+            states(&self.dialect.unindexed("p.state"), active),
+            lead = self.dialect.lead_join(),
+        );
+        #[derive(serde::Serialize)]
+        struct Row {
+            id: i64,
+        }
+        let mut ids: Vec<_> = devices.iter().map(|id| id.get()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut found = Vec::new();
+        for chunk in json_rows(OPERATION, ids.into_iter().map(|id| Row { id }))? {
+            found.extend(self.all(OPERATION, Query::new(query.clone()).bind(chunk), update).await?);
+        }
+        Ok(found)
+    }
+
+    async fn updates_of_device(
+        &mut self,
+        device: DeviceId,
+        page: &PageRequest,
+    ) -> PortResult<Page<DeviceUpdate>> {
+        const OPERATION: &str = "updates_of_device";
+        let hint = self.dialect.use_index("device_updates_by_device");
+        let mut query =
+            Query::new(format!("SELECT {COLUMNS} FROM device_updates u{hint} WHERE u.device_id = ?"))
+                .bind(device.get());
+        if let Some(before) = Order::NewestFirst.after(OPERATION, "u.deployment_id", page)? {
+            query.push(" AND ").append(before);
+        }
+        query.append(Order::NewestFirst.limit("u.deployment_id", page));
+        self.page(OPERATION, page, query, update, |u| u.deployment.get()).await
+    }
+}
+
+/// A page out of one row more than it may have.
+fn cut(mut items: Vec<DeviceUpdate>, page: &PageRequest) -> Page<DeviceUpdate> {
+    let limit = usize::try_from(page.bounded()).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = if more { items.last().map(|u| u.device.to_string()) } else { None };
+    Page { items, next }
+}

@@ -1,0 +1,228 @@
+//! Outbox, inbox, audit, idempotency.
+
+use argosy_domain::Timestamp;
+use argosy_domain::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxRow};
+use argosy_domain::page::{Page, PageRequest};
+use argosy_domain::ports::{LedgerRead, LedgerWrite, PortResult};
+use argosy_proto::{AuditId, DeploymentId, DeviceId, InboxId, OutboxId};
+use async_trait::async_trait;
+use serde::Serialize;
+
+use super::dialect::{Column, bytes, int, text};
+use super::query::{ANY, Conditions, Query, clean, json, json_rows};
+use super::row::{Columns, Decoded};
+use super::session::{Order, Session};
+
+fn outbox_row(row: &mut Columns<'_>) -> Decoded<OutboxRow> {
+    Ok(OutboxRow {
+        id: OutboxId(row.int()?),
+        device: DeviceId(row.int()?),
+        key: row.key()?,
+        kind: row.word()?,
+        deployment: DeploymentId(row.int()?),
+        command_id: row.text()?,
+        created_at: row.time()?,
+    })
+}
+
+fn inbox_row(row: &mut Columns<'_>) -> Decoded<InboxRow> {
+    Ok(InboxRow {
+        id: InboxId(row.int()?),
+        key: row.key()?,
+        topic: row.text()?,
+        kind: row.word()?,
+        reason: row.opt_text()?,
+        payload: row.bytes()?,
+        received_at: row.time()?,
+    })
+}
+
+fn audit_entry(row: &mut Columns<'_>) -> Decoded<AuditEntry> {
+    Ok(AuditEntry {
+        id: AuditId(row.int()?),
+        at: row.time()?,
+        actor: row.text()?,
+        action: row.text()?,
+        subject: row.text()?,
+        detail: row.text()?,
+    })
+}
+
+fn record(row: &mut Columns<'_>) -> Decoded<IdempotencyRecord> {
+    Ok(IdempotencyRecord {
+        key: row.text()?,
+        request_hash: row.text()?,
+        status: row.number()?,
+        body: row.text()?,
+        created_at: row.time()?,
+    })
+}
+
+const OUTBOX: &[Column] = &[
+    int("device_id"),
+    text("device_key"),
+    text("kind"),
+    int("deployment_id"),
+    text("command_id"),
+    int("created_at"),
+];
+
+const INBOX: &[Column] =
+    &[text("device_key"), text("topic"), text("kind"), text("reason"), bytes("payload"), int("received_at")];
+
+#[async_trait]
+impl LedgerRead for Session {
+    async fn outbox(&mut self, after: OutboxId, limit: u32) -> PortResult<Vec<OutboxRow>> {
+        let query = Query::new(
+            "SELECT id, device_id, device_key, kind, deployment_id, command_id, created_at FROM outbox \
+             WHERE id > ? ORDER BY id LIMIT ?",
+        );
+        self.all("outbox", query.bind(after.get()).bind(i64::from(limit)), outbox_row).await
+    }
+
+    async fn inbox(&mut self, kind: Option<InboxKind>, page: &PageRequest) -> PortResult<Page<InboxRow>> {
+        const OPERATION: &str = "inbox";
+        let mut conditions = Conditions::default();
+        if let Some(kind) = kind {
+            conditions.and(Query::new("kind = ?").bind(kind.as_str()));
+        }
+        if let Some(before) = Order::NewestFirst.after(OPERATION, "id", page)? {
+            conditions.and(before);
+        }
+        let mut query =
+            Query::new("SELECT id, device_key, topic, kind, reason, payload, received_at FROM inbox");
+        query.append(conditions.clause()).append(Order::NewestFirst.limit("id", page));
+        self.page(OPERATION, page, query, inbox_row, |r| r.id.get()).await
+    }
+
+    async fn audit(&mut self, page: &PageRequest) -> PortResult<Page<AuditEntry>> {
+        const OPERATION: &str = "audit";
+        let mut conditions = Conditions::default();
+        if let Some(before) = Order::NewestFirst.after(OPERATION, "id", page)? {
+            conditions.and(before);
+        }
+        let mut query = Query::new("SELECT id, done_at, actor, action, subject, detail FROM audit");
+        query.append(conditions.clause()).append(Order::NewestFirst.limit("id", page));
+        self.page(OPERATION, page, query, audit_entry, |e| e.id.get()).await
+    }
+
+    async fn idempotency(&mut self, key: &str) -> PortResult<Option<IdempotencyRecord>> {
+        let query =
+            "SELECT record_key, request_hash, status, body, created_at FROM idempotency WHERE record_key = ?";
+        self.one("idempotency", Query::new(query).bind(key), record).await
+    }
+}
+
+#[async_trait]
+impl LedgerWrite for Session {
+    async fn insert_outbox(&mut self, rows: &[OutboxRow]) -> PortResult<()> {
+        const OPERATION: &str = "insert_outbox";
+        #[derive(Serialize)]
+        struct Row<'a> {
+            n: usize,
+            device_id: i64,
+            device_key: &'a str,
+            kind: &'a str,
+            deployment_id: i64,
+            command_id: &'a str,
+            created_at: i64,
+        }
+        let rows = rows.iter().enumerate().map(|(n, row)| Row {
+            n,
+            device_id: row.device.get(),
+            device_key: row.key.as_str(),
+            kind: row.kind.as_str(),
+            deployment_id: row.deployment.get(),
+            command_id: &row.command_id,
+            created_at: row.created_at.as_millis(),
+        });
+        self.insert_all(OPERATION, "outbox", OUTBOX, json_rows(OPERATION, rows)?).await
+    }
+
+    async fn delete_outbox(&mut self, ids: &[OutboxId]) -> PortResult<()> {
+        const OPERATION: &str = "delete_outbox";
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = ids.iter().map(|id| id.get()).collect();
+        let query = format!("DELETE FROM outbox WHERE id IN {}", self.dialect.ids());
+        self.run(OPERATION, Query::new(query).bind(json(OPERATION, &ids)?)).await.map(drop)
+    }
+
+    async fn insert_inbox(&mut self, rows: &[InboxRow]) -> PortResult<()> {
+        const OPERATION: &str = "insert_inbox";
+        #[derive(Serialize)]
+        struct Row<'a> {
+            n: usize,
+            device_key: &'a str,
+            topic: std::borrow::Cow<'a, str>,
+            kind: &'a str,
+            reason: Option<std::borrow::Cow<'a, str>>,
+            payload: String,
+            received_at: i64,
+        }
+        let rows = rows.iter().enumerate().map(|(n, row)| Row {
+            n,
+            device_key: row.key.as_str(),
+            topic: clean(&row.topic, 256),
+            kind: row.kind.as_str(),
+            reason: row.reason.as_deref().map(|r| clean(r, ANY)),
+            payload: hex::encode(&row.payload),
+            received_at: row.received_at.as_millis(),
+        });
+        self.insert_all(OPERATION, "inbox", INBOX, json_rows(OPERATION, rows)?).await
+    }
+
+    async fn trim_inbox(
+        &mut self,
+        kind: InboxKind,
+        upto: Option<InboxId>,
+        keep: Option<u64>,
+    ) -> PortResult<u64> {
+        const OPERATION: &str = "trim_inbox";
+        const UP_TO: &str = "DELETE FROM inbox WHERE kind = ? AND id <= ?";
+        let mut removed = 0;
+        if let Some(upto) = upto {
+            let query = Query::new(UP_TO).bind(kind.as_str()).bind(upto.get());
+            removed += self.run(OPERATION, query).await?;
+        }
+        if let Some(keep) = keep {
+            // The newest row that is one too many goes, and all before it.
+            let query = Query::new("SELECT id FROM inbox WHERE kind = ? ORDER BY id DESC LIMIT 1 OFFSET ?")
+                .bind(kind.as_str())
+                .bind(i64::try_from(keep).unwrap_or(i64::MAX));
+            if let Some(last) = self.one(OPERATION, query, |row| row.int()).await? {
+                removed += self.run(OPERATION, Query::new(UP_TO).bind(kind.as_str()).bind(last)).await?;
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn insert_audit(&mut self, entry: &AuditEntry) -> PortResult<()> {
+        let query =
+            Query::new("INSERT INTO audit (done_at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)")
+                .bind(entry.at)
+                .bind(entry.actor.as_str())
+                .bind(entry.action.as_str())
+                .bind(entry.subject.as_str())
+                .bind(entry.detail.as_str());
+        self.run("insert_audit", query).await.map(drop)
+    }
+
+    async fn insert_idempotency(&mut self, record: &IdempotencyRecord) -> PortResult<()> {
+        let query = Query::new(
+            "INSERT INTO idempotency (record_key, request_hash, status, body, created_at) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(record.key.as_str())
+        .bind(record.request_hash.as_str())
+        .bind(i64::from(record.status))
+        .bind(record.body.as_str())
+        .bind(record.created_at);
+        self.run("insert_idempotency", query).await.map(drop)
+    }
+
+    async fn delete_idempotency(&mut self, before: Timestamp) -> PortResult<u64> {
+        let query = Query::new("DELETE FROM idempotency WHERE created_at < ?").bind(before);
+        self.run("delete_idempotency", query).await
+    }
+}

@@ -1,0 +1,33 @@
+//! The registry on SQLite, PostgreSQL or MySQL/MariaDB: one statement set over one [`Dialect`], chosen by URI.
+//!
+//! A file an aggregate and direction: its columns and how a row is read, then what the port asks. Bulk statements carry their
+//! rows as one JSON argument. To add a table: a migration in all three folders, its statements in a file here, the port's trait,
+//! and cases in the port's contract suite.
+
+mod accounts;
+mod catalog_read;
+mod catalog_write;
+mod connect;
+mod deployments_read;
+mod deployments_write;
+mod device_filter;
+mod devices_read;
+mod devices_write;
+mod dialect;
+mod error;
+mod ledger;
+mod migrate;
+mod options;
+mod query;
+mod registry;
+mod row;
+mod session;
+mod update_rows;
+mod uri;
+
+pub use connect::OpenError;
+pub use dialect::Dialect;
+pub use migrate::{AppliedMigration, SchemaError};
+pub use options::{Durability, NoObserver, SqlOptions, TxObserver};
+pub use registry::SqlRegistry;
+pub use uri::UriError;

@@ -1,0 +1,146 @@
+//! The registry itself: its pools, its turn to write, its schema.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use argosy_domain::ports::{PortError, PortErrorKind, PortResult, ReadSession, Registry, UnitOfWork};
+use async_trait::async_trait;
+use sqlx::{Any, Pool};
+use tokio::sync::Semaphore;
+
+use super::connect::{self, OpenError};
+use super::dialect::Dialect;
+use super::error::classify;
+use super::migrate::{self, AppliedMigration, SchemaError};
+use super::options::{SqlOptions, TxObserver};
+use super::session::{Session, Unit};
+use super::uri::DatabaseUri;
+
+/// The registry on a relational database. Clones share its connections.
+#[derive(Clone)]
+pub struct SqlRegistry {
+    uri: Arc<DatabaseUri>,
+    writer: Pool<Any>,
+    reader: Pool<Any>,
+    /// One permit: units of work come one after the other, first come, first served.
+    turn: Arc<Semaphore>,
+    wait: Duration,
+    observer: Arc<dyn TxObserver>,
+}
+
+impl fmt::Debug for SqlRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlRegistry").field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
+impl SqlRegistry {
+    /// Opens the database that `uri` names (`sqlite:PATH`, `postgres://…`, `mysql://…`, `mariadb://…`); SQLite's file is made,
+    /// readable by its owner only, its folder is not. The schema is left alone: see [`Self::migrate`].
+    ///
+    /// # Errors
+    /// The URI is none that is known, the database cannot be reached or is not ours, or a server does not flush at commit.
+    pub async fn connect(
+        uri: &str,
+        options: &SqlOptions,
+        observer: impl TxObserver,
+    ) -> Result<Self, OpenError> {
+        let uri = DatabaseUri::parse(uri)?;
+        let connect::Pools { writer, reader } = connect::open(&uri, options).await?;
+        Ok(Self {
+            uri: Arc::new(uri),
+            writer,
+            reader,
+            turn: Arc::new(Semaphore::new(1)),
+            wait: options.wait,
+            observer: Arc::new(observer),
+        })
+    }
+
+    /// Which engine it is.
+    pub fn dialect(&self) -> Dialect {
+        self.uri.dialect
+    }
+
+    /// The URI without its password, for people.
+    pub fn location(&self) -> String {
+        self.uri.to_string()
+    }
+
+    /// Brings the schema up to date; returns what was applied, nothing if it was already.
+    ///
+    /// # Errors
+    /// The database is of a newer version, a migration broke off or failed.
+    pub async fn migrate(&self) -> Result<Vec<AppliedMigration>, SchemaError> {
+        let mut connection = self.writer.acquire().await.map_err(|error| SchemaError::Read(error.into()))?;
+        migrate::migrate(self.uri.dialect, &mut connection).await
+    }
+
+    /// Whether the schema is the one that this program needs.
+    ///
+    /// # Errors
+    /// It is older, newer, or was left by a migration that broke off.
+    pub async fn check_schema(&self) -> Result<(), SchemaError> {
+        let mut connection = self.writer.acquire().await.map_err(|error| SchemaError::Read(error.into()))?;
+        migrate::check(&mut connection).await
+    }
+
+    /// Looks for damage (`argosy doctor`): SQLite reads its whole file, which takes seconds for a large fleet; the servers look
+    /// after themselves and are only asked whether they answer. `None`: nothing found; else what the engine says.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn find_damage(&self) -> PortResult<Option<String>> {
+        if self.uri.dialect != Dialect::Sqlite {
+            return self.ping().await.map(|()| None);
+        }
+        let said: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(&self.reader)
+            .await
+            .map_err(|error| classify("find_damage", error))?;
+        Ok(Some(said).filter(|said| said != "ok"))
+    }
+
+    /// Closes all connections; SQLite's log is folded into its file. Sessions that are still open end first.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Registry for SqlRegistry {
+    async fn read(&self) -> PortResult<Box<dyn ReadSession>> {
+        let connection = self.reader.acquire().await.map_err(|error| classify("read", error))?;
+        Ok(Box::new(Session::reader(connection, self.uri.dialect)))
+    }
+
+    async fn begin(&self, purpose: &'static str) -> PortResult<Box<dyn UnitOfWork>> {
+        const OPERATION: &str = "begin";
+        let turn = tokio::time::timeout(self.wait, self.turn.clone().acquire_owned());
+        let turn = match turn.await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(closed)) => {
+                return Err(PortError::new(OPERATION, PortErrorKind::Unavailable).with_source(closed));
+            }
+            Err(late) => return Err(PortError::new(OPERATION, PortErrorKind::Unavailable).with_source(late)),
+        };
+        let dialect = self.uri.dialect;
+        let transaction =
+            self.writer.begin_with(dialect.begin()).await.map_err(|error| classify(OPERATION, error))?;
+        let unit = Unit {
+            purpose,
+            began: Instant::now(),
+            observer: self.observer.clone(),
+            committed: false,
+            _turn: turn,
+        };
+        Ok(Box::new(Session::writer(transaction, dialect, unit)))
+    }
+
+    async fn ping(&self) -> PortResult<()> {
+        let answer: Result<i64, _> = sqlx::query_scalar("SELECT 1").fetch_one(&self.reader).await;
+        answer.map(drop).map_err(|error| classify("ping", error))
+    }
+}
