@@ -30,11 +30,13 @@ pub(super) enum Admission {
 struct NotAdmitted {
     refused: Refused,
     why: String,
+    /// The engine has refused it, and has said so in the log.
+    by_engine: bool,
 }
 
 impl NotAdmitted {
     fn new(refused: Refused, why: impl ToString) -> Self {
-        Self { refused, why: why.to_string() }
+        Self { refused, why: why.to_string(), by_engine: false }
     }
 }
 
@@ -50,7 +52,7 @@ impl Core {
         let client_id = link.connection.client_id().map(|id| id.to_string()).unwrap_or_default();
         let Err(not) = self.check(link, info, &client_id).await else { return Admission::Granted };
         self.metrics.refused(not.refused);
-        if self.log_budget() {
+        if !not.by_engine && self.log_budget() {
             let shown: String = client_id.chars().take(64).collect();
             tracing::info!(
                 client = shown,
@@ -146,7 +148,11 @@ impl Core {
     async fn ask(&self, client: ClientIdentity) -> Result<DeviceKey, NotAdmitted> {
         let answer =
             tokio::time::timeout(self.limits.authenticate_timeout, self.events().authenticate(client)).await;
-        Ok(answer.unwrap_or(Err(Refusal::Unavailable))?)
+        match answer {
+            Ok(Ok(key)) => Ok(key),
+            Ok(Err(refusal)) => Err(NotAdmitted { by_engine: true, ..refusal.into() }),
+            Err(_) => Err(NotAdmitted::new(Refused::Unavailable, "the registry did not answer in time")),
+        }
     }
 }
 

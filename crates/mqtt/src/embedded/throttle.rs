@@ -17,7 +17,7 @@ pub struct RateLimit {
 
 impl Default for RateLimit {
     fn default() -> Self {
-        Self { per_second: 20.0, burst: 200, patience: Duration::from_secs(30) }
+        Self { per_second: 50.0, burst: 500, patience: Duration::from_secs(30) }
     }
 }
 
