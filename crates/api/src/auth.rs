@@ -62,8 +62,8 @@ pub struct MeResponse {
 pub struct ChangePasswordRequest {
     /// The present password.
     pub current: String,
-    /// The new one: 10 to 256 characters.
-    #[schema(min_length = 10, max_length = 256)]
+    /// The new one: 12 characters at least, 256 bytes at most.
+    #[schema(min_length = 12, max_length = 256)]
     pub new: String,
 }
 

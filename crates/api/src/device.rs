@@ -426,22 +426,30 @@ pub struct DeviceUpdateView {
     pub finished_at: Option<Time>,
 }
 
-/// An event of `GET /devices/events`: what changed on some devices. After `resync` the client reads the list again.
+/// An event of `GET /devices/events`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DevicesEvent {
+    /// Devices that changed, as they are now; 200 at most.
+    pub devices: Vec<DeviceEvent>,
+    /// More changed than is listed: read the list again.
+    pub resync: bool,
+}
+
+/// One device of a [`DevicesEvent`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeviceEvent {
     /// Which device.
     pub key: String,
     /// Its row id.
     pub id: i64,
-    /// Connected or gone, if that changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub online: Option<bool>,
-    /// Its new state, if that changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<DeviceState>,
-    /// The version it reports, if that changed.
+    /// Connected now.
+    pub online: bool,
+    /// Whether it may take part.
+    pub state: DeviceState,
+    /// The version it reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware_version: Option<String>,
-    /// When.
-    pub at: Time,
+    /// The last message or connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Time>,
 }

@@ -50,9 +50,8 @@ pub struct CreateFirmwareRequest {
     pub upload_id: String,
     /// For which hardware model (name or `id:42`).
     pub product: String,
-    /// Its version; the image's own if absent (ESP-IDF).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    /// Its version: 1 to 64 printable ASCII characters without blanks.
+    pub version: String,
     /// Its file name; the upload's if absent. The same (product, version, file name) is refused with 409.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,

@@ -48,8 +48,8 @@ macro_rules! codes {
 codes! {
     /// The request is not understood: bad JSON, a bad parameter, an unknown field.
     BadRequest = 400, "bad_request", "The request is not understood";
-    /// A CSR that cannot be accepted.
-    BadCsr = 422, "bad_csr", "The certificate request is not acceptable";
+    /// The body broke off, or took too long.
+    CutOff = 400, "cut_off", "The body was cut off";
     /// No credentials, or ones that are not (or no longer) good.
     Unauthorized = 401, "unauthorized", "Authentication is needed";
     /// Wrong name or password.
@@ -70,18 +70,10 @@ codes! {
     NotFound = 404, "not_found", "Not found";
     /// The path exists, the method does not.
     MethodNotAllowed = 405, "method_not_allowed", "The method is not allowed here";
-    /// A unique name is taken.
-    AlreadyExists = 409, "already_exists", "It exists already";
-    /// It is still referred to.
-    InUse = 409, "in_use", "It is still in use";
     /// The thing is in a state that does not allow it, or was changed meanwhile.
     Conflict = 409, "conflict", "Its state does not allow it";
     /// The same idempotency key is being worked on.
     InProgress = 409, "in_progress", "The same request is being worked on";
-    /// An upload that is gone: expired, or used.
-    Gone = 410, "gone", "It is gone";
-    /// A body without a length, where one is needed.
-    LengthRequired = 411, "length_required", "The length is needed";
     /// The body is larger than allowed.
     TooLarge = 413, "too_large", "The body is too large";
     /// The body is not JSON by its `Content-Type`.
@@ -92,8 +84,6 @@ codes! {
     Invalid = 422, "invalid", "A value is not acceptable";
     /// Something that the request refers to does not exist.
     UnknownReference = 422, "unknown_reference", "Something it refers to does not exist";
-    /// The image is not what its product takes.
-    BadImage = 422, "bad_image", "The image is not acceptable";
     /// The idempotency key was used for another request.
     IdempotencyMismatch = 422, "idempotency_mismatch", "The idempotency key was used for another request";
     /// Too many attempts, or too many at once; `Retry-After` says when.
@@ -117,6 +107,14 @@ impl Problem {
             code: code.as_str().to_owned(),
             field: None,
         }
+    }
+
+    /// The same under a more exact word (`firmware_exists` instead of `conflict`).
+    #[must_use]
+    pub fn coded(mut self, code: &str) -> Self {
+        self.kind = format!("urn:argosy:problem:{code}");
+        self.code = code.to_owned();
+        self
     }
 
     /// The same, about `field` of the request.

@@ -1,1 +1,24 @@
-//! placeholder
+//! The HTTP side: the admin API, signed downloads, live events, metrics, and the page that stands where the console will.
+//!
+//! Two ways lead through it. Downloads (`/d/…`) go straight from the connection to [`download`]: no router, no layers. Everything else
+//! goes through the router in `routes`, one file an operation below `ops`. Both share one [`App`] behind any number of listeners.
+
+mod answer;
+mod app;
+mod body;
+mod creation;
+mod download;
+mod error;
+mod events;
+mod extract;
+pub mod metrics;
+pub mod openapi;
+mod ops;
+mod present;
+mod resolve;
+mod routes;
+mod server;
+
+pub use app::{ApiConfig, App, AppParts};
+pub use download::DownloadLimits;
+pub use server::{HttpLimits, HttpServer, HttpStats, MinimumRate, listen};

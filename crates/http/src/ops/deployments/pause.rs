@@ -1,0 +1,19 @@
+//! `POST /deployments/{id}/pause`
+
+use crate::ops::prelude::*;
+
+/// Stops dispatching; what is on its way ends by itself.
+#[utoipa::path(post, path = "/api/v1/deployments/{id}/pause", operation_id = "pauseDeployment", tag = "deployments",
+    params(("id" = String, Path, description = "The deployment's id: `12` or `id:12`")),
+    request_body = Option<api::DeploymentAction>,
+    responses((status = 200, description = "The deployment as it is now", body = api::DeploymentView)))]
+pub(crate) async fn handle(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    Segment(id): Segment,
+    Json { value: _, .. }: Json<api::DeploymentAction>,
+) -> ApiResult<Answer<api::DeploymentView>> {
+    let id = resolve::deployment_id(&id)?;
+    app.engine.pause_deployment(&actor, id).await?;
+    Ok(Answer(super::view(&app, id).await?))
+}

@@ -1,0 +1,19 @@
+//! `DELETE /devices/{key}/certificates/{serial}`
+
+use crate::ops::prelude::*;
+
+/// Revokes a certificate for ever, and cuts the connection that was made with it.
+#[utoipa::path(delete, path = "/api/v1/devices/{key}/certificates/{serial}", operation_id = "revokeCertificate",
+    tag = "devices",
+    params(("key" = String, Path, description = "Device key, or `id:42`"),
+        ("serial" = String, Path, description = "Serial number, lower-case hexadecimal")),
+    responses((status = 204, description = "Revoked")))]
+pub(crate) async fn handle(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    Segments(key, serial): Segments,
+) -> ApiResult<StatusCode> {
+    let id = resolve::device(&mut *app.engine.registry().read().await?, &key, Place::Path).await?.id;
+    app.engine.revoke_certificate(&actor, id, &serial).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

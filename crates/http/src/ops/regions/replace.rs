@@ -1,0 +1,17 @@
+//! `PUT /regions/{code}`
+
+use crate::ops::prelude::*;
+
+/// Changes a region: all of its fields.
+#[utoipa::path(put, path = "/api/v1/regions/{code}", operation_id = "replaceRegion", tag = "regions",
+    params(("code" = String, Path, description = "Code, or `id:42`")), request_body = api::RegionSpec,
+    responses((status = 200, description = "Changed", body = api::RegionView)))]
+pub(crate) async fn handle(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    Segment(code): Segment,
+    Json { value, .. }: Json<api::RegionSpec>,
+) -> ApiResult<Answer<api::RegionView>> {
+    let id = resolve::region(&mut *app.engine.registry().read().await?, &code, Place::Path).await?.id;
+    Ok(Answer(present::region(app.engine.update_region(&actor, id, &value.code, &value.name).await?)))
+}

@@ -1,0 +1,4 @@
+//! Live connections of devices.
+
+pub(crate) mod kick;
+pub(crate) mod list;

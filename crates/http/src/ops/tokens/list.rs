@@ -1,0 +1,20 @@
+//! `GET /tokens`
+
+use crate::ops::prelude::*;
+
+/// The caller's own tokens, without their secrets.
+#[utoipa::path(get, path = "/api/v1/tokens", operation_id = "listTokens", tag = "account",
+    responses((status = 200, description = "The tokens", body = api::Page<api::TokenView>)))]
+pub(crate) async fn handle(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+) -> ApiResult<Answer<api::Page<api::TokenView>>> {
+    let tokens = app.engine.registry().read().await?.api_tokens(actor.user).await?;
+    let items = tokens.into_iter().map(|token| api::TokenView {
+        id: token.id.0,
+        name: token.name,
+        created_at: present::time(token.created_at),
+        expires_at: token.expires_at.map(present::time),
+    });
+    Ok(Answer(api::Page { items: items.collect(), next: None }))
+}

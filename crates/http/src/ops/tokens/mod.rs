@@ -1,0 +1,5 @@
+//! Bearer tokens.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod list;

@@ -1,0 +1,4 @@
+//! Uploads.
+
+pub(crate) mod create;
+pub(crate) mod put;
