@@ -5,10 +5,12 @@
 //! pass it. Nothing here needs a runtime: a test without one uses [`block_on`].
 
 pub mod blob;
+mod esp_image;
 mod exec;
 mod fake;
 pub mod registry;
 
+pub use esp_image::{esp_image, esp_image_of_size};
 pub use exec::{block_on, join_all, poll_once};
 pub use fake::{
     FakeAuthority, FakeBlobStore, FakeClock, FakeLink, FakeRegistry, SeededEntropy, SentMessage, bytes_stream,

@@ -9,6 +9,7 @@ mod registry;
 
 pub use authority::FakeAuthority;
 pub use blob_store::{FakeBlobStore, bytes_stream};
+pub(super) use clock::split_mix;
 pub use clock::{FakeClock, SeededEntropy};
 pub use link::{FakeLink, SentMessage};
 pub use registry::FakeRegistry;
