@@ -192,8 +192,8 @@ impl Engine {
         self.ports.clock.now()
     }
 
-    /// Rings the dispatcher.
-    pub(crate) fn wake(&self) {
+    /// Rings the dispatcher: it looks at every deployment now instead of when its time has come.
+    pub fn wake(&self) {
         self.wake_dispatch.notify_one();
     }
 }

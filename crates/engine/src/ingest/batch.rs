@@ -109,7 +109,7 @@ struct Decoded<'a> {
 enum What<'a> {
     Connected,
     Disconnected,
-    Good(&'a InboundMessage, UpMessage),
+    Good(&'a InboundMessage, Box<UpMessage>),
     Bad(&'a InboundMessage, String),
 }
 
@@ -125,7 +125,7 @@ fn decode(item: &Item) -> Decoded<'_> {
                     What::Bad(message, "the topic is another device's".to_owned())
                 }
                 Ok((_, topic)) => match decode_up(&topic, &message.payload) {
-                    Ok(decoded) => What::Good(message, decoded),
+                    Ok(decoded) => What::Good(message, Box::new(decoded)),
                     Err(error) => What::Bad(message, error.to_string()),
                 },
             };
@@ -153,7 +153,7 @@ impl<'a> Batch<'a> {
             if let Some(command) = message.command_id().and_then(firmware_command) {
                 wanted.insert((command.deployment, command.device));
             }
-            if let (UpMessage::Hello(_), Some(id)) = (message, ids.get(item.key)) {
+            if let (UpMessage::Hello(_), Some(id)) = (message.as_ref(), ids.get(item.key)) {
                 greeters.insert(*id);
             }
         }
@@ -513,7 +513,7 @@ impl<'a> Batch<'a> {
         self.inbox.push(inbox_row(raw, InboxKind::DeadLetter, Some(reason), payload, at));
     }
 
-    async fn write(mut self, work: &mut dyn UnitOfWork) -> PortResult<AfterCommit> {
+    async fn write(self, work: &mut dyn UnitOfWork) -> PortResult<AfterCommit> {
         let saves: Vec<(DeviceUpdate, i64)> =
             self.updates.into_values().filter(|(u, read)| u.revision != *read).collect();
         if !saves.is_empty() {

@@ -268,7 +268,7 @@ impl Engine {
         audit(&mut *work, actor, action_of(&patch), format!("device:{}", device.spec.key), json!({}), now)
             .await?;
         work.commit().await?;
-        self.after_patch(&patch, &[device.clone()]).await;
+        self.after_patch(&patch, std::slice::from_ref(&device)).await;
         Ok(device)
     }
 

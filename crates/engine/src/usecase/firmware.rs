@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use argosy_domain::image::{ImageInspector, check_fits};
 use argosy_domain::model::{
     Firmware, FirmwareState, MAX_ARTIFACT_SIZE, NewFirmware, Product, Upload, UploadState, checked_name,
     checked_notes,
@@ -184,8 +185,21 @@ impl Engine {
         size: i64,
         product: &Product,
     ) -> EngineResult<argosy_domain::model::ImageFacts> {
-        let _ = (upload, size, product);
-        Err(EngineError::invalid("upload_id", "images cannot be checked yet, so none is accepted"))
+        let bad =
+            |error: argosy_domain::image::ImageError| EngineError::invalid("upload_id", error.to_string());
+        let total = u64::try_from(size).unwrap_or(0);
+        let mut inspector = ImageInspector::new(product.spec.image_format);
+        let mut at = 0;
+        while at < total {
+            let end = (at + INSPECT_CHUNK).min(total);
+            let chunk = self.ports.blobs.read_staged(upload, at..end).await?;
+            inspector.push(&chunk).map_err(bad)?;
+            at = end;
+        }
+        let facts = inspector.finish().map_err(bad)?;
+        check_fits(&product.spec, &facts, total)
+            .map_err(|error| EngineError::invalid("upload_id", error.to_string()))?;
+        Ok(facts)
     }
 
     /// Changes a firmware's state and notes.

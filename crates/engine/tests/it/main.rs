@@ -1,0 +1,5 @@
+//! The engine over the fakes of its ports (which their contract suites hold to the real back ends).
+
+mod fleet;
+mod ingest;
+mod rollout;
