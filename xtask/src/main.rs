@@ -8,6 +8,7 @@ mod bench;
 mod check_layers;
 mod generated;
 mod image;
+mod process;
 mod setup;
 mod shell;
 mod test;

@@ -11,6 +11,7 @@ use crate::{shell, workspace};
 /// A program that must be there, and the Debian package that brings it.
 const DEBIAN: &[(&str, &str)] = &[
     ("cc", "build-essential"),
+    ("c++", "build-essential"),
     ("mariadbd", "mariadb-server"),
     ("mariadb-install-db", "mariadb-server"),
     ("mariadb", "mariadb-client"),

@@ -12,6 +12,9 @@ use clap::ValueEnum;
 
 use crate::{check_layers, generated, setup, shell, workspace};
 
+/// Seconds that each fuzz target runs: enough to find what a change broke, not to search.
+const FUZZ_SECONDS: &str = "10";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Leave out what is slow: fuzzing, and the tests that need PostgreSQL, MariaDB or foreign clients
@@ -156,11 +159,8 @@ fn fuzz(quick: bool) -> Result<Outcome> {
     if quick {
         return Ok(Outcome::Skipped("--quick".to_owned()));
     }
-    if !script.exists() {
-        return Ok(Outcome::Skipped("there is no fuzz/run.sh".to_owned()));
-    }
-    shell::run(shell::command("bash").arg(script))?;
-    Ok(Outcome::Passed(String::new()))
+    shell::run(shell::command("sh").arg(script).arg(FUZZ_SECONDS))?;
+    Ok(Outcome::Passed(format!("{FUZZ_SECONDS} s a target")))
 }
 
 fn seconds(time: Duration) -> String {

@@ -4,15 +4,14 @@
 //! real thing. Both refuse to run as root: then they get the user that their Debian package made. They die with this
 //! process, however it ends: the kernel's parent-death signal covers what `Drop` cannot (ctrl-c, SIGKILL).
 
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::process::{Process, bound_to_us, free_port, random_hex};
 use crate::{setup, shell};
 
 /// How long a server may take to answer its first query. Generous: CI machines are slow and shared.
@@ -30,7 +29,8 @@ pub(super) struct Servers {
 }
 
 struct Server {
-    child: Child,
+    // Killed when dropped. The data is thrown away, so nothing is owed to it; PostgreSQL's workers follow their postmaster.
+    process: Process,
     url: String,
     version: String,
 }
@@ -39,7 +39,8 @@ impl Servers {
     /// Starts both and returns when both answer queries.
     pub(super) fn start() -> Result<Self> {
         let folder = Folder::new()?;
-        let password = password()?;
+        // 128 bits: the servers listen on loopback, where other users of the machine could reach them.
+        let password = random_hex(16)?;
         let postgres = start_postgres(&folder.0, &password).context("could not start PostgreSQL")?;
         let mysql = start_mariadb(&folder.0, &password).context("could not start MariaDB")?;
         Ok(Self { postgres, mysql, _folder: folder })
@@ -55,14 +56,6 @@ impl Servers {
 
     pub(super) fn versions(&self) -> String {
         format!("{}, {}", self.postgres.version, self.mysql.version)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The data is thrown away, so nothing is owed to it; PostgreSQL's workers follow their postmaster by themselves.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -121,7 +114,7 @@ fn start_postgres(folder: &Path, password: &str) -> Result<Server> {
             .args(["-c", sql]);
         command
     };
-    server.wait_until_ready(&home.join("log"), || query("postgres", "SHOW server_version"))?;
+    server.wait_until_ready(|| query("postgres", "SHOW server_version"))?;
     shell::output(&mut query("postgres", &format!("CREATE DATABASE {NAME}")))?;
     server.version = format!("PostgreSQL {}", first_word(&server.version));
     Ok(server)
@@ -169,7 +162,7 @@ fn start_mariadb(folder: &Path, password: &str) -> Result<Server> {
         format!("mysql://{NAME}:{password}@127.0.0.1:{port}/{NAME}"),
     )?;
     let client = program("mariadb")?;
-    server.wait_until_ready(&home.join("log"), || {
+    server.wait_until_ready(|| {
         let mut command = shell::command(&client);
         command
             .env("MYSQL_PWD", password)
@@ -182,40 +175,15 @@ fn start_mariadb(folder: &Path, password: &str) -> Result<Server> {
 }
 
 impl Server {
-    fn spawn(mut command: Command, log: &Path, url: String) -> Result<Self> {
-        let log = std::fs::File::create(log).with_context(|| format!("could not make {}", log.display()))?;
-        let child = command
-            // Its own group: ctrl-c must reach the tests first, not the database under them.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("could not start {}", command.get_program().to_string_lossy()))?;
-        Ok(Self { child, url, version: String::new() })
+    fn spawn(command: Command, log: &Path, url: String) -> Result<Self> {
+        Ok(Self { process: Process::spawn(command, log)?, url, version: String::new() })
     }
 
-    /// Asks until it answers, it died, or the limit is over; the answer becomes its version.
-    fn wait_until_ready(&mut self, log: &Path, question: impl Fn() -> Command) -> Result<()> {
-        let start = Instant::now();
-        loop {
-            match shell::output(&mut question()) {
-                Ok(answer) => {
-                    answer.trim().clone_into(&mut self.version);
-                    return Ok(());
-                }
-                Err(error) => {
-                    let died = self.child.try_wait()?;
-                    if died.is_some() || start.elapsed() > READY_WITHIN {
-                        let said = std::fs::read_to_string(log).unwrap_or_default();
-                        let last: Vec<&str> = said.lines().rev().take(20).collect();
-                        let last: Vec<&str> = last.into_iter().rev().collect();
-                        bail!("it does not answer ({error:#}); its log ends:\n{}", last.join("\n"));
-                    }
-                }
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    /// Asks until it answers; the answer becomes its version.
+    fn wait_until_ready(&mut self, question: impl Fn() -> Command) -> Result<()> {
+        let answer = self.process.wait_until(READY_WITHIN, || shell::output(&mut question()))?;
+        answer.trim().clone_into(&mut self.version);
+        Ok(())
     }
 }
 
@@ -244,20 +212,7 @@ impl User {
 
     /// A command as this user, that gets `death_signal` when the process that started it ends.
     fn command(&self, program: &Path, death_signal: &str) -> Command {
-        let Some(setpriv) = shell::find_program("setpriv") else {
-            let mut command = shell::command(program);
-            if let Some((uid, gid)) = self.ids {
-                command.uid(uid).gid(gid);
-            }
-            return command;
-        };
-        let mut command = shell::command(setpriv);
-        command.args(["--pdeathsig", death_signal]);
-        if let Some((uid, gid)) = self.ids {
-            command.args([format!("--reuid={uid}"), format!("--regid={gid}")]).arg("--clear-groups");
-        }
-        command.arg("--").arg(program);
-        command
+        bound_to_us(program, death_signal, self.ids)
     }
 
     fn folder(&self, parent: &Path, name: &str) -> Result<PathBuf> {
@@ -309,22 +264,6 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
-}
-
-/// A port that was free a moment ago; the server says so clearly if someone else takes it first.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("could not find a free port")?;
-    Ok(listener.local_addr()?.port())
-}
-
-/// 128 random bits in hex: the servers listen on loopback, where other users of the machine could reach them.
-fn password() -> Result<String> {
-    use std::io::Read as _;
-    let mut bytes = [0; 16];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut bytes))
-        .context("could not read random bytes")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn first_word(text: &str) -> &str {
