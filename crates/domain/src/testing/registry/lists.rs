@@ -296,7 +296,11 @@ async fn deployments_newest_first(registry: &dyn Registry) {
 
 async fn updates_of_a_deployment_by_device(registry: &dyn Registry) {
     let world = World::make(registry).await;
-    let devices = world.devices(registry, 10).await;
+    // An update bears its device's key: a back end may search either.
+    let new: Vec<_> = (0..10).map(|i| device(&format!("v_{i}"), world.product)).collect();
+    let mut unit = begin(registry).await;
+    let devices = unit.insert_devices(&new, NOW).await.expect("devices");
+    unit.commit().await.expect("commit");
     let id = world.deployment(registry, &[]).await;
     world.deployment(registry, &devices).await;
     let mut unit = begin(registry).await;

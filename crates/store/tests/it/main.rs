@@ -1,0 +1,3 @@
+//! The stores against real engines.
+
+mod sql;

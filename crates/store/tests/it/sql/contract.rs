@@ -1,0 +1,33 @@
+//! The port's contract suite.
+
+use argosy_domain::testing::registry;
+
+use super::databases::{Database, Engine};
+
+async fn keeps_the_contract(engine: Engine) {
+    if !Engine::available().contains(&engine) {
+        return;
+    }
+    for case in registry::cases() {
+        eprintln!("{engine:?}: {}", case.name);
+        let (database, registry) = Database::fresh(engine).await;
+        (case.run)(&registry).await;
+        registry.close().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_contract() {
+    keeps_the_contract(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn postgresql_keeps_the_contract() {
+    keeps_the_contract(Engine::Postgres).await;
+}
+
+#[tokio::test]
+async fn mysql_keeps_the_contract() {
+    keeps_the_contract(Engine::Mysql).await;
+}
