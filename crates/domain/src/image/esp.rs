@@ -209,7 +209,7 @@ impl EspReader {
         self.segment += 1;
         let length = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
         self.segment_end = self.at + u64::from(length);
-        if length % 4 != 0 || self.segment_end > MAX_ARTIFACT_SIZE as u64 {
+        if !length.is_multiple_of(4) || self.segment_end > MAX_ARTIFACT_SIZE as u64 {
             return Err(ImageError::SegmentLength { segment: self.segment, length });
         }
         if self.segment > 1 {

@@ -219,7 +219,7 @@ impl DeviceUpdate {
                 self.progressed(*percent, *downloaded_bytes, now)
             }
             UpdateEvent::Downloaded { confirms_boot } => self.downloaded(*confirms_boot, now),
-            UpdateEvent::Installed => self.advance(UpdateState::Installing, now),
+            UpdateEvent::Installed => self.whole(UpdateState::Installing, now),
             UpdateEvent::Booted { image_hash, deployed } => self.booted(image_hash == deployed, now),
             UpdateEvent::Rejected { message } => self.end(UpdateState::Rejected, message.as_deref(), now),
             UpdateEvent::RolledBack { message } => self.end(UpdateState::RolledBack, message.as_deref(), now),
@@ -272,10 +272,14 @@ impl DeviceUpdate {
         if !confirms_boot {
             return self.succeed(now);
         }
-        self.advance(UpdateState::Downloaded, now);
+        self.whole(UpdateState::Downloaded, now)
+    }
+
+    /// An advance that only a whole download makes possible, even if what said so before was lost.
+    fn whole(&mut self, to: UpdateState, now: Timestamp) -> Applied {
         self.progress = 100;
         self.downloaded_bytes = self.total_bytes;
-        Applied::Changed
+        self.advance(to, now)
     }
 
     fn booted(&mut self, runs_deployed: bool, now: Timestamp) -> Applied {
@@ -315,3 +319,7 @@ impl DeviceUpdate {
         Applied::Changed
     }
 }
+
+#[cfg(test)]
+#[path = "update_tests.rs"]
+mod tests;

@@ -51,7 +51,7 @@ pub fn esp_image(chip: &str, payload_len: usize, seed: u64, project: &str, versi
 /// # Panics
 /// If `size` is no multiple of 16 (no image with a checksum has another size) or below 512.
 pub fn esp_image_of_size(chip: &str, size: usize, seed: u64, project: &str, version: &str) -> Vec<u8> {
-    assert!(size >= 512 && size % 16 == 0, "an image has a multiple of 16 bytes, 512 or more");
+    assert!(size >= 512 && size.is_multiple_of(16), "an image has a multiple of 16 bytes, 512 or more");
     let image = esp_image(chip, size - FRAME, seed, project, version);
     assert_eq!(image.len(), size);
     image
