@@ -4,13 +4,16 @@
 //! a module with a `run` function and a variant of [`Task`]. It depends on nothing of ours, so that it builds in seconds and
 //! still works when the rest does not compile.
 
+mod bar;
 mod bench;
 mod check_layers;
+mod demo;
 mod generated;
 mod image;
 mod process;
 mod setup;
 mod shell;
+mod system;
 mod test;
 mod workspace;
 
@@ -29,6 +32,8 @@ struct Args {
 enum Task {
     /// Sets up what the tests need, then runs every check and test
     Test(test::Options),
+    /// Builds the whole system, updates a simulated fleet, and leaves the server open
+    Demo(demo::Options),
     /// Fails when a crate uses another that its room does not allow
     CheckLayers,
     /// Writes the generated files again (OpenAPI, configuration reference)
@@ -42,6 +47,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Args::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::Demo(options) => demo::run(&options),
         Task::CheckLayers => check_layers::run(),
         Task::Openapi(options) => generated::run(&options),
         Task::Bench(options) => bench::run(&options),
