@@ -5,7 +5,7 @@ use crate::download::Download;
 use crate::state::{self, Journal};
 use crate::{
     Action, Backoff, Boot, BootState, CancelStatus, CommandId, Digest, Hardware, Image, Jitter, Outcome,
-    Reason, Rejection, Report, RolledBack, Slot, Slots, Trial, Version,
+    Reason, Rejection, Report, RolledBack, Slot, Slots, Trial,
 };
 
 /// A request to update. `L` is where the bytes are, in the driver's own words (a URL).
@@ -103,8 +103,8 @@ pub struct BootReport {
     pub image: Image,
     /// Whether it proved itself.
     pub confirmed: bool,
-    /// The version that was tried and given up since the last update began.
-    pub rolled_back_from: Option<Version>,
+    /// The image that was tried and given up since the last update began.
+    pub rolled_back_from: Option<Image>,
     /// The update that this belongs to; empty if none.
     pub command: CommandId,
 }
@@ -181,7 +181,7 @@ impl<H: Hardware, L> Agent<H, L> {
             slot: self.running,
             image: self.image,
             confirmed: !self.on_trial,
-            rolled_back_from: self.state.rolled_back.map(|r| r.image.version),
+            rolled_back_from: self.state.rolled_back.map(|r| r.image),
             command: self.command,
         }
     }

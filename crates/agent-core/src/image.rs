@@ -8,7 +8,7 @@ use crate::Text;
 pub type CommandId = Text<64>;
 
 /// A version label. Only shown: what an image *is* is decided by its hash.
-pub type Version = Text<32>;
+pub type Version = Text<48>;
 
 /// One of the two places a firmware image can be in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

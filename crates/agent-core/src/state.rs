@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn the_longest_state_fits_a_record() {
         let image =
-            Image { hash: Sha256Hash([255; 32]), size: u32::MAX, version: Text::cut(&"v".repeat(32)) };
+            Image { hash: Sha256Hash([255; 32]), size: u32::MAX, version: Text::cut(&"v".repeat(48)) };
         let command = CommandId::cut(&"c".repeat(64));
         let state = BootState {
             confirmed: Slot::B,

@@ -283,7 +283,7 @@ fn a_rolled_back_image_is_told_once_a_session_and_named_in_hello() {
     assert_eq!(world.outcomes(), [Outcome::Success, Outcome::Installed, Outcome::RolledBack]);
     let mut agent = agent(&world, policy());
     let report = agent.boot_report();
-    assert_eq!(report.rolled_back_from.map(|v| v.as_str().to_owned()).as_deref(), Some("v"));
+    assert_eq!(report.rolled_back_from, Some(image_of(&world.offered)));
     assert_eq!((report.command, report.confirmed), (command(), true));
     assert_eq!(actions(&mut agent, 0, Event::BrokerUp).len(), 2);
     assert_eq!(actions(&mut agent, 0, Event::BrokerUp), [Action::Send(Report::Hello)]);
