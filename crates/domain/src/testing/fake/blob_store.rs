@@ -50,6 +50,15 @@ impl FakeBlobStore {
     }
 }
 
+/// Refuses what is no upload id, as a store of files must.
+fn checked(operation: &'static str, id: &str) -> PortResult<()> {
+    if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err(PortError::new(operation, PortErrorKind::Internal)
+        .with_source("an upload id is 32 hexadecimal digits"))
+}
+
 fn cut(operation: &'static str, bytes: &Bytes, range: Range<u64>) -> PortResult<Bytes> {
     let bound = |at: u64| usize::try_from(at).ok().filter(|at| *at <= bytes.len());
     match (bound(range.start), bound(range.end)) {
@@ -63,6 +72,7 @@ fn cut(operation: &'static str, bytes: &Bytes, range: Range<u64>) -> PortResult<
 #[async_trait]
 impl BlobStore for FakeBlobStore {
     async fn stage(&self, id: &str, mut body: ByteStream, limit: u64) -> Result<StagedBlob, StageError> {
+        checked("blob.stage", id)?;
         self.shelves().staged.remove(id);
         let mut bytes = BytesMut::new();
         while let Some(chunk) = poll_fn(|context| body.as_mut().poll_next(context)).await {
@@ -87,6 +97,7 @@ impl BlobStore for FakeBlobStore {
     }
 
     async fn promote(&self, id: &str, hash: &Sha256Hash) -> PortResult<()> {
+        checked("blob.promote", id)?;
         let mut shelves = self.shelves();
         match shelves.staged.remove(id) {
             Some(bytes) => {
@@ -99,6 +110,7 @@ impl BlobStore for FakeBlobStore {
     }
 
     async fn discard(&self, id: &str) -> PortResult<()> {
+        checked("blob.discard", id)?;
         self.shelves().staged.remove(id);
         Ok(())
     }
