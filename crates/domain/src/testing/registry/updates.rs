@@ -12,6 +12,7 @@ use crate::ports::{MAX_BULK, Registry};
 
 list_cases!("updates":
     planning_a_chunk_again_changes_nothing,
+    a_target_that_runs_the_image_is_planned_as_done,
     a_device_update_is_kept_whole,
     a_stale_write_misses,
     counts_and_bytes_are_exact,
@@ -94,6 +95,18 @@ async fn planning_a_chunk_again_changes_nothing(registry: &dyn Registry) {
     assert_eq!(the_update(registry, id, devices[2]).await, chunk[2]);
     let counts = read(registry).await.update_counts(id).await.expect("read");
     assert_eq!((counts.total(), counts.of(UpdateState::Pending)), (3, 2));
+}
+
+async fn a_target_that_runs_the_image_is_planned_as_done(registry: &dyn Registry) {
+    let world = World::make(registry).await;
+    let devices = world.devices(registry, 1).await;
+    let id = world.deployment(registry, &[]).await;
+    let mut done = DeviceUpdate::planned(id, devices[0], key("k"), SIZE);
+    done.apply(&UpdateEvent::AlreadyRuns, at(5));
+    let mut unit = begin(registry).await;
+    unit.insert_device_updates(std::slice::from_ref(&done)).await.expect("insert");
+    unit.commit().await.expect("commit");
+    assert_eq!(the_update(registry, id, devices[0]).await, done);
 }
 
 async fn a_device_update_is_kept_whole(registry: &dyn Registry) {
