@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use argosy_agent_core::Backoff;
 use argosy_proto::{DeviceKey, Sha256Hash};
 use argosy_sim::{Enrolment, FleetConfig, Mode, Shares, device_keys};
 use clap::{Parser, ValueEnum};
@@ -128,6 +129,15 @@ pub(crate) struct Args {
     /// TLS handshakes under way at a time
     #[arg(long, env = "ARGOSY_SIM_HANDSHAKES", default_value = "256")]
     handshakes: NonZeroUsize,
+    /// Download connections open at a time (default: as many as the limit of open files allows)
+    #[arg(long, env = "ARGOSY_SIM_DOWNLOADS")]
+    downloads: Option<NonZeroUsize>,
+    /// The first wait after a lost connection, in milliseconds; doubles with every failure, with jitter
+    #[arg(long, env = "ARGOSY_SIM_BACKOFF_FIRST_MS", default_value_t = 500)]
+    backoff_first_ms: u32,
+    /// The longest wait after a lost connection, in milliseconds
+    #[arg(long, env = "ARGOSY_SIM_BACKOFF_MAX_MS", default_value_t = 20_000)]
+    backoff_max_ms: u32,
     /// Seconds without a byte after which a download's link counts as lost
     #[arg(long, env = "ARGOSY_SIM_STALL_TIMEOUT", default_value_t = 60.0, value_parser = seconds)]
     stall_timeout: f64,
@@ -221,7 +231,9 @@ impl Args {
         }))
     }
 
-    pub(crate) fn fleet_config(&self) -> anyhow::Result<FleetConfig> {
+    /// `downloads`: how many download connections the open files leave room for.
+    pub(crate) fn fleet_config(&self, downloads: Option<usize>) -> anyhow::Result<FleetConfig> {
+        let backoff = Backoff { first_ms: self.backoff_first_ms, max_ms: self.backoff_max_ms };
         if self.connect_rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
             bail!("--connect-rate is a number of connections per second, more than 0");
         }
@@ -255,10 +267,44 @@ impl Args {
             keep_alive: Duration::from_secs(u64::from(self.keep_alive)),
             connect_rate: self.connect_rate,
             handshakes: self.handshakes.get(),
+            downloads: self.downloads.map(NonZeroUsize::get).or(downloads),
+            reconnect: backoff,
+            retry: backoff,
             stall_timeout: Duration::from_secs_f64(self.stall_timeout),
             progress_every: Duration::from_secs_f64(self.progress_every),
             until_hash: self.until_hash,
             ..FleetConfig::default()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn shares_are_fractions_or_percent() {
+        assert_eq!(share("0.25"), Ok(0.25));
+        assert_eq!(share("25%"), Ok(0.25));
+        for wrong in ["1.5", "-1", "101%", "NaN", "many"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn devices_are_named_by_range_or_by_count() {
+        let keys = |args: &[&str]| {
+            let args = ["argosy-sim"].iter().chain(args).copied();
+            Args::parse_from(args).device_keys().map(|keys| keys.len()).ok()
+        };
+        assert_eq!(keys(&["--keys", "1..1000"]), Some(1000));
+        assert_eq!(keys(&["--prefix", "sim-", "--count", "7"]), Some(7));
+        assert_eq!(keys(&[]), None);
     }
 }

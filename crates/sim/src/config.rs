@@ -49,6 +49,8 @@ pub struct FleetConfig {
     pub connect_rate: Option<f64>,
     /// TLS handshakes under way at a time, to the broker and to the download server each.
     pub handshakes: usize,
+    /// Download connections open at a time; further devices wait for their turn. Unlimited if absent.
+    pub downloads: Option<usize>,
     /// The longest a connection attempt may take once begun.
     pub connect_timeout: Duration,
     /// A download without a byte for this long counts as a lost link.
@@ -86,6 +88,7 @@ impl Default for FleetConfig {
             keep_alive: Duration::from_secs(60),
             connect_rate: None,
             handshakes: 256,
+            downloads: None,
             connect_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(60),
             reconnect: Backoff { first_ms: 500, max_ms: 20_000 },

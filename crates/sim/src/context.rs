@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::clock::WallClock;
 use crate::config::FleetConfig;
 use crate::counters::Counters;
-use crate::http::{Connecting, Url};
+use crate::http::{Connecting, HttpLink, Url};
 use crate::mqtt::{Connected, MqttError, Session};
 use crate::net::{Peer, Trust, Wire, WireError};
 
@@ -28,6 +28,8 @@ pub(crate) struct Context {
     broker: Broker,
     mqtt_gate: Gate,
     http_handshakes: Semaphore,
+    /// A permit is held as long as a download connection is open.
+    downloads: Arc<Semaphore>,
     /// The download server's address, looked up once.
     resolved: Mutex<Option<(String, u16, SocketAddr)>>,
 }
@@ -72,6 +74,7 @@ impl Context {
         let interval =
             config.connect_rate.filter(|rate| *rate > 0.0).map(|rate| Duration::from_secs_f64(1.0 / rate));
         let handshakes = config.handshakes.clamp(1, Semaphore::MAX_PERMITS);
+        let downloads = config.downloads.unwrap_or(Semaphore::MAX_PERMITS).clamp(1, Semaphore::MAX_PERMITS);
         Self {
             mqtt_gate: Gate {
                 under_way: Semaphore::new(handshakes),
@@ -79,6 +82,7 @@ impl Context {
                 next: Mutex::new(Instant::now()),
             },
             http_handshakes: Semaphore::new(handshakes),
+            downloads: Arc::new(Semaphore::new(downloads)),
             resolved: Mutex::new(None),
             config,
             clock,
@@ -123,7 +127,9 @@ impl Context {
     pub(crate) fn connect_http(self: &Arc<Self>, url: Arc<Url>) -> Connecting {
         let context = Arc::clone(self);
         Box::pin(async move {
-            let _permit = context.http_handshakes.acquire().await;
+            // The semaphores are never closed.
+            let slot = Arc::clone(&context.downloads).acquire_owned().await.ok();
+            let _handshake = context.http_handshakes.acquire().await;
             let tls = match (url.tls, &context.trust) {
                 (false, _) => None,
                 (true, Some(trust)) => {
@@ -136,7 +142,7 @@ impl Context {
             let wire = opened.map_err(|_| WireError::TimedOut)??;
             Counters::add(&context.counters.http_connections, 1);
             count_handshake(&context.counters.http_handshakes, &wire);
-            Ok(wire)
+            Ok(HttpLink { wire, _slot: slot })
         })
     }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use argosy_sim::{Fleet, FleetHandle, IdentityStore, Report, WallClock, enrol};
 use clap::Parser as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -41,8 +41,7 @@ fn start(args: Args) -> anyhow::Result<bool> {
 /// `true` when what was waited for has come, and no update failed.
 async fn run(args: Args) -> anyhow::Result<bool> {
     let keys = args.device_keys()?;
-    let config = args.fleet_config()?;
-    raise_file_limit(keys.len());
+    let config = args.fleet_config(raise_file_limit(keys.len())?)?;
 
     let mut identities = IdentityStore::open(&args.identities).context("the identities cannot be read")?;
     if let Some(enrolment) = args.enrolment()? {
@@ -71,21 +70,22 @@ fn wall_clock() -> anyhow::Result<WallClock> {
     Ok(WallClock::starting_at(u64::try_from(epoch.as_millis())?))
 }
 
-/// A device needs two sockets while it downloads.
-fn raise_file_limit(devices: usize) {
+/// Raises the limit of open files to what the machine allows, and says how many download connections fit beside a broker
+/// connection for each device. `None`: any number.
+fn raise_file_limit(devices: usize) -> anyhow::Result<Option<usize>> {
+    const OTHERS: usize = 64;
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let allowed = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
     };
-    let needed = devices as u64 * 2 + 64;
-    if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
-        tracing::warn!(
-            allowed,
-            needed,
-            "this machine allows {allowed} open files; {devices} devices may need {needed} (raise it with ulimit -n)"
-        );
+    let Some(allowed) = allowed.and_then(|allowed| usize::try_from(allowed).ok()) else { return Ok(None) };
+    match allowed.checked_sub(devices + OTHERS) {
+        Some(left) if left >= 1 => Ok(Some(left)),
+        _ => bail!(
+            "{devices} devices need more than the {allowed} open files that are allowed: raise them (ulimit -n)"
+        ),
     }
 }
 

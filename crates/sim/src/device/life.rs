@@ -316,7 +316,7 @@ impl<'a> Life<'a> {
                         self.ledger.fetching();
                     }
                 }
-                Action::StopFetch => self.fetcher.stop(),
+                Action::StopFetch => self.fetcher.hang_up(),
                 // Simulated images are healthy; sick ones crash at the start.
                 Action::SelfTest => self.self_test(),
                 Action::Reboot => {
@@ -391,13 +391,13 @@ impl<'a> Life<'a> {
         };
         let polled = fetcher.poll(cx, &connect, &mut sink);
         if bytes_in > 0 {
-            self.fetched_ms = now;
             Counters::add(&self.context.counters.bytes_downloaded, bytes_in);
         }
         self.carry_out(produced);
         match polled {
             Poll::Pending => false,
             Poll::Ready(Fetched::Progress) => {
+                self.fetched_ms = now;
                 self.drop_link_if_due();
                 true
             }
@@ -423,7 +423,8 @@ impl<'a> Life<'a> {
     fn poll_timer(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let now = self.context.now_ms();
         let config = &self.context.config;
-        let stall_ms = self.fetcher.busy().then(|| self.fetched_ms + config.stall_timeout.as_millis() as u64);
+        let stall_ms =
+            self.fetcher.awaits_bytes().then(|| self.fetched_ms + config.stall_timeout.as_millis() as u64);
         let (link_ms, ping_ms, status_ms) = match &self.link {
             Link::Down(until) => (Some(*until), None, None),
             Link::Opening(_) => (None, None, None),

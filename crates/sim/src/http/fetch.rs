@@ -9,6 +9,8 @@ use std::task::{Context, Poll, ready};
 
 use argosy_agent_core::FetchError;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::Url;
 use super::response::{Piece, Reader, ResponseError};
 use crate::net::{Wire, WireError};
@@ -20,8 +22,15 @@ pub(crate) struct Range {
     pub(crate) to: u32,
 }
 
-/// What a connection attempt ends in.
-pub(crate) type Connecting = Pin<Box<dyn Future<Output = Result<Wire, WireError>> + Send>>;
+/// A connection to the download server, and its place among those that may be open at a time.
+#[derive(Debug)]
+pub(crate) struct HttpLink {
+    pub(crate) wire: Wire,
+    pub(crate) _slot: Option<OwnedSemaphorePermit>,
+}
+
+/// A connection attempt.
+pub(crate) type Connecting = Pin<Box<dyn Future<Output = Result<HttpLink, WireError>> + Send>>;
 
 /// A fetch came to nothing; every range asked for is forgotten.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +44,7 @@ pub(crate) struct Failure {
 /// What a poll found.
 #[derive(Debug)]
 pub(crate) enum Fetched {
-    /// Something arrived and was handed out.
+    /// The connection was made, or something arrived and was handed out.
     Progress,
     Failed(Failure),
 }
@@ -43,7 +52,7 @@ pub(crate) enum Fetched {
 enum Link {
     None,
     Connecting(Connecting),
-    Open(Wire),
+    Open(HttpLink),
 }
 
 /// Fetches ranges of one URL.
@@ -77,9 +86,9 @@ impl Fetcher {
         }
     }
 
-    /// Whether bytes are awaited.
-    pub(crate) fn busy(&self) -> bool {
-        !self.asked.is_empty()
+    /// Whether the server was asked for bytes and owes them.
+    pub(crate) fn awaits_bytes(&self) -> bool {
+        matches!(self.link, Link::Open(_)) && !self.asked.is_empty()
     }
 
     /// Asks for a range of the file at `url`.
@@ -91,13 +100,6 @@ impl Fetcher {
         }
         self.url = Some(Arc::clone(url));
         self.asked.push_back(range);
-    }
-
-    /// Forgets what was asked for. The connection goes too, unless nothing was under way on it.
-    pub(crate) fn stop(&mut self) {
-        if self.busy() || !matches!(self.link, Link::Open(_)) {
-            self.hang_up();
-        }
     }
 
     /// Drops the connection and forgets what was asked for.
@@ -134,10 +136,13 @@ impl Fetcher {
                     _ => return Poll::Pending,
                 },
                 Link::Connecting(attempt) => match ready!(attempt.as_mut().poll(cx)) {
-                    Ok(wire) => self.link = Link::Open(wire),
+                    Ok(link) => {
+                        self.link = Link::Open(link);
+                        return Poll::Ready(Fetched::Progress);
+                    }
                     Err(error) => return self.fail(FetchError::Link, error.kind()),
                 },
-                Link::Open(wire) => {
+                Link::Open(HttpLink { wire, .. }) => {
                     if let Err(error) = send_requests(wire, self.url.as_deref(), &self.asked, &mut self.sent)
                     {
                         return self.fail(FetchError::Link, error.kind());

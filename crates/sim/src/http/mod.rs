@@ -6,5 +6,5 @@ mod response;
 mod url;
 
 pub(crate) use call::{CallError, call};
-pub(crate) use fetch::{Connecting, Fetched, Fetcher, Range};
+pub(crate) use fetch::{Connecting, Fetched, Fetcher, HttpLink, Range};
 pub(crate) use url::{Url, UrlError};

@@ -2,5 +2,6 @@
 
 mod broker;
 mod downloads;
+mod enrolment;
 mod updates;
 mod wire;

@@ -210,6 +210,7 @@ async fn a_fleet_with_every_fault_ends_as_it_must() {
         slow_rate: 1_000_000,
         until_hash: Some(world.hash()),
         connect_rate: Some(500.0),
+        downloads: Some(8),
         ..world.config()
     };
     let fleet = world.start(config).await;
