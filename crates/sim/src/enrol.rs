@@ -130,6 +130,7 @@ impl Client {
 }
 
 /// Registers the devices of `keys` that `store` does not know, and keeps their identities. Returns how many there were.
+/// Devices that Argosy knows already (an earlier run's folder is gone) get a further certificate.
 /// Interrupted and called again, it goes on: what was issued is kept batch by batch.
 ///
 /// # Errors
@@ -161,63 +162,12 @@ pub async fn enrol(
             region: enrolment.region.clone(),
             devices,
         };
-        let answer: Result<BatchDevicesResponse, _> = client.post("/devices/batch", &request).await;
-        match answer {
-            Ok(answer) => {
-                store.set_roots(answer.roots_pem.as_bytes())?;
-                let issued = answer.devices.into_iter().map(|device| device.certificate);
-                store.add(identities(batch, made, issued)?)?;
-            }
-            // Some of them are registered already (an earlier run's folder is gone): one by one.
-            Err(EnrolError::Refused { status: 409, .. }) => {
-                one_by_one(&client, enrolment, store, batch, made).await?;
-            }
-            Err(error) => return Err(error),
-        }
+        let answer: BatchDevicesResponse = client.post("/devices/batch", &request).await?;
+        store.set_roots(answer.roots_pem.as_bytes())?;
+        let issued = answer.devices.into_iter().map(|device| device.certificate);
+        store.add(identities(batch, made, issued)?)?;
     }
     Ok(missing.len())
-}
-
-async fn one_by_one(
-    client: &Client,
-    enrolment: &Enrolment,
-    store: &mut IdentityStore,
-    batch: &[&DeviceKey],
-    made: Vec<MadeKey>,
-) -> Result<(), EnrolError> {
-    let mut made = made.into_iter();
-    for key in batch {
-        let own = made.next();
-        let request = BatchDevicesRequest {
-            product: enrolment.product.clone(),
-            group: enrolment.group.clone(),
-            region: enrolment.region.clone(),
-            devices: vec![BatchDevice {
-                key: key.as_str().to_owned(),
-                csr: own.as_ref().map(|own| own.csr.clone()),
-                ..BatchDevice::default()
-            }],
-        };
-        let certificate = match client.post::<BatchDevicesResponse>("/devices/batch", &request).await {
-            Ok(answer) => {
-                store.set_roots(answer.roots_pem.as_bytes())?;
-                answer.devices.into_iter().next().and_then(|device| device.certificate)
-            }
-            Err(EnrolError::Refused { status: 409, .. }) => match &own {
-                None => None,
-                Some(own) => {
-                    let request = IssueCertificateRequest { csr: own.csr.clone() };
-                    let path = format!("/devices/{key}/certificates");
-                    let answer: IssueCertificateResponse = client.post(&path, &request).await?;
-                    store.set_roots(answer.roots_pem.as_bytes())?;
-                    Some(answer.certificate)
-                }
-            },
-            Err(error) => return Err(error),
-        };
-        store.add(identities(&[key], own.into_iter().collect(), [certificate])?)?;
-    }
-    Ok(())
 }
 
 struct MadeKey {

@@ -1,10 +1,10 @@
-//! Enrolment against a stand-in for Argosy's API that keeps its rules: a batch is all or none, a key only once.
+//! Enrolment against a stand-in for Argosy's API.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use argosy_api::{BatchDevicesRequest, IssueCertificateRequest};
+use argosy_api::BatchDevicesRequest;
 use parking_lot::Mutex;
 use rcgen::CertificateSigningRequestParams;
 use serde_json::{Value, json};
@@ -63,21 +63,6 @@ impl Api {
     }
 
     fn answer(&self, path: &str, body: &[u8]) -> (u16, Value) {
-        let conflict = || {
-            let problem = json!({
-                "type": "urn:argosy:problem:exists", "title": "Exists", "status": 409, "detail": "exists", "code": "exists",
-            });
-            (409, problem)
-        };
-        if let Some(key) = path.strip_prefix("/api/v1/devices/").and_then(|p| p.strip_suffix("/certificates"))
-        {
-            let request: IssueCertificateRequest = serde_json::from_slice(body).expect("a request");
-            assert!(self.registered.lock().contains(key));
-            return (
-                201,
-                json!({ "certificate": self.issue(&request.csr), "roots_pem": self.authority.pem() }),
-            );
-        }
         assert_eq!(path, "/api/v1/devices/batch");
         let request: BatchDevicesRequest = serde_json::from_slice(body).expect("a request");
         let mut registered = self.registered.lock();
@@ -87,9 +72,6 @@ impl Api {
                 "detail": "there is no product wrong", "code": "unknown",
             });
             return (404, problem);
-        }
-        if request.devices.iter().any(|device| registered.contains(&device.key)) {
-            return conflict();
         }
         registered.extend(request.devices.iter().map(|device| device.key.clone()));
         let devices: Vec<Value> = request
@@ -141,15 +123,18 @@ async fn missing_devices_are_registered_in_batches_and_kept() {
 }
 
 #[tokio::test]
-async fn devices_that_are_registered_already_are_given_new_certificates() {
+async fn a_fleet_whose_folder_is_lost_gets_new_certificates() {
     let (api, address, _task) = Api::start().await;
-    api.registered.lock().insert("sim-2".into());
-    let folder = tempfile::tempdir().expect("a folder");
     let keys = device_keys("sim-", "1..3").expect("keys");
-    let mut store = IdentityStore::open(folder.path()).expect("a store");
-    assert_eq!(enrol(&enrolment(address), &mut store, &keys).await.expect("enrolled"), 3);
-    assert!(keys.iter().all(|key| store.get(key).is_some()));
-    assert!(api.calls.lock().contains(&"/api/v1/devices/sim-2/certificates".to_owned()));
+    let mut chains = Vec::new();
+    for _ in 0..2 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = IdentityStore::open(folder.path()).expect("a store");
+        assert_eq!(enrol(&enrolment(address), &mut store, &keys).await.expect("enrolled"), 3);
+        chains.push(store.get(&keys[0]).expect("an identity").chain.clone());
+    }
+    assert_ne!(chains[0], chains[1]);
+    assert_eq!(api.registered.lock().len(), 3);
 }
 
 #[tokio::test]
