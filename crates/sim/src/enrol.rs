@@ -3,8 +3,7 @@
 use std::num::NonZeroUsize;
 
 use argosy_api::{
-    BatchDevice, BatchDevicesRequest, BatchDevicesResponse, IssueCertificateRequest,
-    IssueCertificateResponse, IssuedCertificate, MAX_BATCH, PREFIX, Problem,
+    BatchDevice, BatchDevicesRequest, BatchDevicesResponse, IssuedCertificate, MAX_BATCH, PREFIX, Problem,
 };
 use argosy_proto::DeviceKey;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};

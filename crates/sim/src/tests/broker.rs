@@ -187,13 +187,17 @@ impl Server {
     }
 
     pub(super) fn tell(&mut self, key: &DeviceKey, message: &DownMessage) {
+        self.publish(message.topic().topic(key), message.encode().expect("encoded"));
+    }
+
+    /// Says something that comes back as the message of the device `marker`, after all that the broker has taken by now.
+    pub(super) fn mark(&mut self) {
+        self.publish("v1/marker/test".into(), b"{\"message\":\"mark\"}".to_vec());
+    }
+
+    fn publish(&mut self, topic: String, payload: Vec<u8>) {
         self.last_id += 1;
-        let publish = Publish {
-            topic: message.topic().topic(key),
-            payload: message.encode().expect("encoded"),
-            packet_id: Some(self.last_id),
-            dup: false,
-        };
+        let publish = Publish { topic, payload, packet_id: Some(self.last_id), dup: false };
         self.session.wire.send(&codec::publish(&publish)).expect("sent");
     }
 }

@@ -109,7 +109,11 @@ impl World {
             settled = timeout(LIMIT, fleet.until_settled()) => settled.expect("every update ends in time"),
             () = hear => {}
         }
-        fleet.stop().await
+        let report = fleet.stop().await;
+        // What devices said may still be on its way to this client.
+        self.server.mark();
+        self.hear(|message| matches!(message, UpMessage::Test(_))).await;
+        report
     }
 
     fn results(&self) -> Vec<ResultStatus> {
