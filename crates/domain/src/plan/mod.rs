@@ -52,7 +52,7 @@ pub struct Snapshot<'a> {
     pub planned: bool,
     /// All of its device updates by state: exact.
     pub counts: &'a UpdateCounts,
-    /// Pending updates in the order in which they are to be served; may be a part of them (see [`Plan::room`]).
+    /// Pending updates in the order in which they are to be served; may be a part of them.
     pub pending: &'a [Candidate<'a>],
     /// Updates that hold a slot; those that are not shown have no lease checked.
     pub in_flight: &'a [InFlight<'a>],
@@ -82,8 +82,6 @@ pub struct Plan {
     pub expire: bool,
     /// Every update is final and none will come: the deployment is finished.
     pub finish: bool,
-    /// So many more could be dispatched now if more candidates were shown. An executor that shows pages goes on to the next one.
-    pub room: u32,
     /// When to look again at the latest; `now` or earlier: at once. `None`: when something happens.
     pub wake_at: Option<Timestamp>,
     /// The rate limiter after this plan; give it to the next one.
@@ -110,7 +108,6 @@ pub fn plan(policy: &DeploymentPolicy, snapshot: &Snapshot<'_>, now: Timestamp) 
         exhausted: Vec::new(),
         expire: false,
         finish: false,
-        room: 0,
         wake_at: None,
         bucket: snapshot.bucket.refilled(policy.rate_per_s, now),
         refused: None,
@@ -216,7 +213,6 @@ impl Plan {
         }
         let dispatched = self.dispatch.len() as u64;
         self.bucket = self.bucket.taken(dispatched);
-        self.room = u32::try_from(budget - dispatched).unwrap_or(u32::MAX);
         if dispatched > 0 {
             self.wake(Some(now + Duration::from_secs(policy.attempt_timeout_s.into())));
         }

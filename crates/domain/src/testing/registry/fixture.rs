@@ -248,6 +248,10 @@ impl Walker {
     pub(super) fn took<T>(&mut self, page: Page<T>) -> Vec<T> {
         self.pages += 1;
         assert!(self.pages < 20_000, "the list never ends");
+        assert!(
+            self.pages == 1 || !page.items.is_empty(),
+            "the page before was the last one, and did not say so"
+        );
         let asked = self.next.take().map_or(self.limit, |r| r.bounded());
         assert!(page.items.len() <= asked as usize, "a page has more rows than asked for");
         if let Some(after) = page.next {
