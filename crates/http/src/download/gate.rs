@@ -30,15 +30,15 @@ impl DownloadGate {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_is_refused_and_a_freed_slot_goes_to_the_first() {
-        let gate = DownloadGate::new(1, Duration::from_secs(30));
+    #[tokio::test]
+    async fn who_waits_too_long_is_refused_and_a_freed_slot_goes_to_who_waits() {
+        let impatient = DownloadGate::new(1, Duration::from_millis(10));
+        let _held = impatient.enter().await.expect("free");
+        assert!(impatient.enter().await.is_none());
+
+        let gate = DownloadGate::new(1, Duration::from_secs(60));
         let held = gate.enter().await.expect("free");
-        assert!(gate.enter().await.is_none());
-        let (first, ()) = tokio::join!(gate.enter(), async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            drop(held);
-        });
-        assert!(first.is_some());
+        let (waited, ()) = tokio::join!(gate.enter(), async move { drop(held) });
+        assert!(waited.is_some());
     }
 }

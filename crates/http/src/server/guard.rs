@@ -59,7 +59,8 @@ impl<S> Guarded<S> {
         }
         self.waiting = true;
         ready!(window.as_mut().poll(cx));
-        let least = self.rate.bytes_per_s.saturating_mul(length.as_secs()).max(1);
+        let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        let least = (self.rate.bytes_per_s.saturating_mul(millis) / 1000).max(1);
         if self.taken < least {
             return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the peer reads too slowly"));
         }
@@ -129,54 +130,50 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-    const RATE: MinimumRate = MinimumRate { window: Duration::from_secs(10), bytes_per_s: 100 };
+    fn rate(window_ms: u64, bytes_per_s: u64) -> MinimumRate {
+        MinimumRate { window: Duration::from_millis(window_ms), bytes_per_s }
+    }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_reader_that_takes_nothing_is_cut_off() {
         let (server, _client) = duplex(64);
-        let error = Guarded::new(server, RATE).write_all(&[0; 1000]).await.expect_err("cut off");
+        let error = Guarded::new(server, rate(20, 0)).write_all(&[0; 1000]).await.expect_err("cut off");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_reader_that_trickles_is_cut_off_and_one_above_the_rate_is_not() {
-        for (bytes_per_s, ok) in [(20, false), (200, true)] {
+        for (rate, ok) in [(rate(20, 1_000_000), false), (rate(5_000, 1), true)] {
             let (server, mut client) = duplex(16);
-            let mut guarded = Guarded::new(server, RATE);
+            let mut guarded = Guarded::new(server, rate);
             let read = async move {
-                let mut buf = vec![0; bytes_per_s];
-                for _ in 0..60 {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    if client.read_exact(&mut buf).await.is_err() {
-                        return;
-                    }
+                let mut buf = [0; 8];
+                while client.read_exact(&mut buf).await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
                 }
             };
-            let total = vec![0_u8; 50 * bytes_per_s];
             let (written, ()) = tokio::join!(
                 async {
-                    let written = guarded.write_all(&total).await;
+                    let written = guarded.write_all(&[0; 800]).await;
                     drop(guarded);
                     written
                 },
                 read
             );
-            assert_eq!(written.is_ok(), ok, "{bytes_per_s} B/s");
+            assert_eq!(written.is_ok(), ok, "{rate:?}");
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn idle_time_between_answers_is_not_slowness() {
         let (server, mut client) = duplex(16);
-        let mut guarded = Guarded::new(server, RATE);
-        for _ in 0..5 {
+        // A rate that no reader keeps, judged over a window that only idle time fills.
+        let mut guarded = Guarded::new(server, rate(1_000, u64::MAX / 2_000));
+        for _ in 0..3 {
             let mut buf = [0; 64];
-            let (written, read) = tokio::join!(guarded.write_all(&[1; 64]), async {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                client.read_exact(&mut buf).await
-            });
+            let (written, read) = tokio::join!(guarded.write_all(&[1; 64]), client.read_exact(&mut buf));
             assert!(written.is_ok() && read.is_ok());
-            tokio::time::sleep(Duration::from_secs(300)).await;
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
         }
     }
 }

@@ -25,8 +25,12 @@ async fn the_first_password_must_be_changed_before_anything_else() {
 
     let change = |current: &str, new: &str| json!({ "current": current, "new": new });
     client.post("/api/v1/me/password", &change("wrong", PASSWORD)).await.problem(401, "wrong_password");
-    client.post("/api/v1/me/password", &change(&server.first_password, "short")).await.problem(422, "invalid");
-    let changed = client.post("/api/v1/me/password", &change(&server.first_password, PASSWORD)).await.expect(200);
+    client
+        .post("/api/v1/me/password", &change(&server.first_password, "short"))
+        .await
+        .problem(422, "invalid");
+    let changed =
+        client.post("/api/v1/me/password", &change(&server.first_password, PASSWORD)).await.expect(200);
     let renewed = server.anyone().with_cookie(&changed.session());
     renewed.get("/api/v1/devices").await.expect(200);
     client.get("/api/v1/me").await.problem(401, "unauthorized");

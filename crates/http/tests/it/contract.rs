@@ -31,7 +31,8 @@ async fn every_operation_but_health_needs_credentials() {
     let all = operations();
     assert!(all.len() > 50, "{}", all.len());
     for (method, path) in all {
-        let at = path.replace("{name}", "x").replace("{code}", "x").replace("{key}", "x").replace("{id}", "1");
+        let at =
+            path.replace("{name}", "x").replace("{code}", "x").replace("{key}", "x").replace("{id}", "1");
         let at = at.replace("{serial}", "1");
         let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let answer = server.anyone().json(verb, &at, &json!({})).await;
@@ -73,7 +74,10 @@ fn the_committed_description_is_the_one_that_is_served() {
         std::fs::write(&file, argosy_http::openapi::text()).unwrap();
     }
     let committed = std::fs::read_to_string(file).unwrap_or_default();
-    assert!(committed == argosy_http::openapi::text(), "run `cargo xtask openapi` and commit openapi/argosy.json");
+    assert!(
+        committed == argosy_http::openapi::text(),
+        "run `cargo xtask openapi` and commit openapi/argosy.json"
+    );
 }
 
 #[test]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use argosy_domain::ports::{BlobStore, Clock, Entropy};
-use argosy_domain::testing::{FakeAuthority, FakeBlobStore, FakeClock, FakeLink, FakeRegistry, SeededEntropy};
+use argosy_domain::testing::{
+    FakeAuthority, FakeBlobStore, FakeClock, FakeLink, FakeRegistry, SeededEntropy,
+};
 use argosy_engine::download::{ArtifactCache, CacheConfig, LocalLinks, UrlSigner};
 use argosy_engine::{Engine, EngineConfig, Ports, Supervisor};
 use argosy_http::{ApiConfig, App, AppParts, HttpLimits, HttpServer, listen};
@@ -44,11 +46,9 @@ impl Default for Builder {
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) engine: Arc<Engine>,
-    pub(crate) app: Arc<App>,
     pub(crate) signer: Arc<UrlSigner>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) link: Arc<FakeLink>,
-    pub(crate) registry: FakeRegistry,
     pub(crate) supervisor: Supervisor,
     /// The administrator's one-time password.
     pub(crate) first_password: String,
@@ -56,13 +56,12 @@ pub(crate) struct TestServer {
 
 impl Builder {
     pub(crate) async fn start(self) -> TestServer {
-        let registry = FakeRegistry::new();
         let blobs: Arc<dyn BlobStore> = Arc::new(FakeBlobStore::default());
         let (clock, link) = (Arc::new(FakeClock::default()), Arc::new(FakeLink::default()));
         let signer = Arc::new(UrlSigner::new(&[9; 32]));
         let base = Some("https://ota.test".to_owned());
         let ports = Ports {
-            registry: Arc::new(registry.clone()),
+            registry: Arc::new(FakeRegistry::new()),
             blobs: Arc::clone(&blobs),
             authority: Arc::new(FakeAuthority::default()),
             links: Arc::new(LocalLinks::new(Arc::clone(&signer), base, None)),
@@ -85,13 +84,12 @@ impl Builder {
         let app = App::new(parts, self.api);
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), &self.limits).unwrap();
         let address = listener.local_addr().unwrap();
-        let server =
-            HttpServer::new(Arc::clone(&app), self.limits, supervisor.tracker(), supervisor.shutdown());
+        let server = HttpServer::new(app, self.limits, supervisor.tracker(), supervisor.shutdown());
         match self.tls {
             None => supervisor.spawn("http", server.serve_plain(listener)),
             Some(tls) => supervisor.spawn("https", server.serve_tls(listener, tls)),
         }
-        TestServer { address, engine, app, signer, clock, link, registry, supervisor, first_password }
+        TestServer { address, engine, signer, clock, link, supervisor, first_password }
     }
 }
 
@@ -117,6 +115,13 @@ impl TestServer {
         let client = client.with_cookie(&session);
         let made = client.post("/api/v1/tokens", &json!({ "name": "test" })).await.expect(201).json();
         self.anyone().with_token(made["token"].as_str().unwrap())
+    }
+
+    /// The administrator once more, after [`TestServer::admin`].
+    pub(crate) async fn admin_again(&self) -> Client {
+        let login = json!({ "name": "admin", "password": PASSWORD });
+        let session = self.anyone().post("/api/v1/login", &login).await.expect(200).session();
+        self.anyone().with_cookie(&session)
     }
 
     /// Waits until `done` holds, with a limit.
