@@ -10,7 +10,7 @@ use argosy_domain::model::{
     Firmware, FirmwareState, MAX_ARTIFACT_SIZE, NewFirmware, Product, Upload, UploadState, checked_name,
     checked_notes,
 };
-use argosy_domain::ports::{ByteStream, StagedBlob};
+use argosy_domain::ports::{ByteStream, PortError, StagedBlob};
 use argosy_proto::{FirmwareId, ProductId, Sha256Hash};
 use serde_json::json;
 
@@ -144,6 +144,13 @@ impl Engine {
         };
         let product = self.ports.registry.read().await?.product(request.product).await?;
         let product = product.ok_or_else(|| EngineError::not_found("product", request.product))?;
+        // Before the bytes move: a refused upload can be registered under another name. (The unique row decides in the end.)
+        let mut read = self.ports.registry.read().await?;
+        let same = read.firmware_by_version(product.id, &version).await?;
+        drop(read);
+        if same.iter().any(|f| f.spec.file_name == file_name) {
+            return Err(PortError::conflict("register firmware", "firmware.file").into());
+        }
         let facts = self.inspect(&upload.id, size, &product).await?;
         // Bytes first, row after: a crash in between leaves an artifact that nothing refers to, never a row without bytes.
         self.ports.blobs.promote(&upload.id, &hash).await?;
