@@ -89,7 +89,7 @@ impl DeviceTrust {
     }
 }
 
-/// HTTPS: TLS 1.2 and 1.3, HTTP/2 and 1.1, no client certificate (a signature, a session or a token lets the caller in).
+/// HTTPS: TLS 1.2 and 1.3, HTTP/1.1 (all that our HTTP server speaks), no client certificate (a signature, a session or a token lets the caller in).
 ///
 /// Sessions are resumed from stateless tickets, so that a device that fetches range after range on new connections pays for
 /// one full handshake and the server keeps nothing for it. Records are full 16 KiB.
@@ -102,7 +102,7 @@ pub fn https_config(certificate: Arc<dyn ResolvesServerCert>) -> Result<Arc<Serv
         .map_err(TlsError::Config)?
         .with_no_client_auth()
         .with_cert_resolver(certificate);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.ignore_client_order = true;
     config.max_fragment_size = None;
     config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -218,18 +218,18 @@ fn mqtt_never_resumes_and_https_does() {
 }
 
 #[test]
-fn aes_128_gcm_is_chosen_and_http2_offered_first() {
+fn aes_128_gcm_is_chosen_and_http_1_1_is_what_a_client_of_both_gets() {
     let world = world(1);
     for (version, suite) in [
         (&TLS12, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
         (&TLS13, CipherSuite::TLS13_AES_128_GCM_SHA256),
     ] {
         let mut client = world.client(version, None);
-        client.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+        client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let server = world.identity.https_config().unwrap();
         let (client, server) = handshake(Arc::new(client), server).unwrap();
         assert_eq!(server.negotiated_cipher_suite().unwrap().suite(), suite);
-        assert_eq!(client.alpn_protocol(), Some(&b"h2"[..]));
+        assert_eq!(client.alpn_protocol(), Some(&b"http/1.1"[..]));
     }
     let first = provider().cipher_suites[0].suite();
     assert_eq!(first, CipherSuite::TLS13_AES_128_GCM_SHA256);
