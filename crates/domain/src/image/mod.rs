@@ -2,7 +2,7 @@
 //!
 //! [`ImageInspector`] takes an image in pieces, in order, and holds a few hundred bytes whatever the image's size. What is wrong is
 //! said as an [`ImageError`] for the person who uploads: what was found, what was expected, and what to do. A further format is a
-//! variant of [`ImageFormat`] and a reader beside [`esp`].
+//! variant of [`ImageFormat`] and a reader beside `esp`.
 
 mod esp;
 mod foreign;
