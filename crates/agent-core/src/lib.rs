@@ -21,15 +21,17 @@ mod agent;
 mod backoff;
 mod boot;
 mod download;
+mod event;
 mod hardware;
 mod image;
 mod state;
 mod text;
 
 pub use action::{Action, Actions, CancelStatus, Outcome, Reason, Rejection, Report};
-pub use agent::{Agent, BootReport, Event, FetchError, Offer, Policy};
+pub use agent::Agent;
 pub use backoff::{Backoff, Jitter};
 pub use boot::{Boot, BootError, boot, provision, stored_state};
+pub use event::{BootReport, Event, FetchError, Offer, Policy};
 pub use hardware::{Digest, Hardware, Slots, StateStore, rehash};
 pub use image::{CommandId, Image, Slot, Version};
 pub use state::{BootState, RECORD_LEN, RolledBack, Trial};
