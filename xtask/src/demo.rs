@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Port of the devices (MQTT over mutual TLS)
     #[arg(long, default_value_t = 8883, value_name = "PORT")]
     mqtt_port: u16,
+    /// Use an unoptimised build: sooner there, many times slower
+    #[arg(long)]
+    debug: bool,
     /// Stop everything at the end instead of leaving it open
     #[arg(long)]
     exit: bool,
@@ -51,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let folder = fresh_folder(options.data.as_deref())?;
 
     println!("Building argosy and argosy-sim; the first time this takes some minutes.");
-    let programs = Programs::build()?;
+    let programs = Programs::build(if options.debug { "dev" } else { "release" })?;
     let mut system = System::start(programs, &folder, ports, options.devices)?;
     println!("server     ready at {} after {:.1} s", system.base(), system.ready_after.as_secs_f64());
 

@@ -20,7 +20,7 @@ pub(crate) use api::Api;
 pub(crate) use fleet::Placement;
 
 /// The file in the data folder that has the first administrator's one-time password.
-const ONE_TIME_PASSWORD: &str = "admin-password";
+const ONE_TIME_PASSWORD: &str = "admin-password.txt";
 
 /// How long the server may take until it is ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -33,20 +33,15 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds them, with cargo's own progress; says how long it took.
-    pub(crate) fn build() -> Result<Self> {
+    /// Builds them in cargo's profile `release` or `dev`, with cargo's own progress; says how long it took.
+    pub(crate) fn build(profile: &str) -> Result<Self> {
         let start = Instant::now();
-        shell::run(shell::cargo().args([
-            "build",
-            "--release",
-            "--package",
-            "argosy",
-            "--package",
-            "argosy-sim",
-        ]))?;
+        let mut cargo = shell::cargo();
+        cargo.args(["build", "--profile", profile, "--package", "argosy", "--package", "argosy-sim"]);
+        shell::run(cargo.args(["--bin", "argosy", "--bin", "argosy-sim"]))?;
         println!("built in {:.0} s", start.elapsed().as_secs_f64());
-        let release = workspace::target().join("release");
-        Ok(Self { argosy: release.join("argosy"), simulator: release.join("argosy-sim") })
+        let folder = workspace::target().join(if profile == "dev" { "debug" } else { profile });
+        Ok(Self { argosy: folder.join("argosy"), simulator: folder.join("argosy-sim") })
     }
 }
 
