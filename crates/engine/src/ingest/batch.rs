@@ -306,13 +306,22 @@ impl<'a> Batch<'a> {
             return self.dead_letter(raw, format!("the command {command} is another device's"), at);
         }
         let id = (named.deployment, device);
-        let event = match (self.updates.get(&id), self.briefs.get(&device)) {
-            // An attempt that was never begun is no command of ours; an earlier one still tells the truth about this device.
+        let (event, earlier) = match (self.updates.get(&id), self.briefs.get(&device)) {
+            // An attempt that was never begun is no command of ours.
             (Some((update, _)), Some(brief)) if (1..=update.attempt).contains(&named.attempt) => {
-                event(update, brief)
+                (event(update, brief), named.attempt < update.attempt)
             }
             _ => return self.dead_letter(raw, format!("the command {command} is unknown"), at),
         };
+        if earlier
+            && !matches!(
+                event,
+                UpdateEvent::Downloaded { .. } | UpdateEvent::Installed | UpdateEvent::RolledBack { .. }
+            )
+        {
+            // What an earlier attempt achieved is true of the device; that it failed or gets on says nothing of the one that runs.
+            return;
+        }
         let success = matches!(event, UpdateEvent::Downloaded { confirms_boot: false });
         self.move_update(id, &event, at);
         let canceled = self.updates.get(&id).is_some_and(|(u, _)| u.state == UpdateState::Canceled);

@@ -229,7 +229,10 @@ async fn a_device_that_went_away_frees_its_slot_after_a_minute() {
     fleet.connect(1).await;
     let second = fleet.wait_requests(1).await;
     assert_ne!(second[0].1.command_id, requests[0].1.command_id);
-    // What it says of its first attempt is still the truth about this device.
+    // That the first attempt failed says nothing of the second …
+    fleet.result(1, &requests[0].1, ResultStatus::Failed).await;
+    assert_eq!(fleet.summary(id).await.words.failed, 0);
+    // … but what it achieved is still the truth about this device.
     fleet.result(1, &requests[0].1, ResultStatus::Success).await;
     fleet.until(id, "the end", |s| s.words.success == 1).await;
 }
