@@ -1,0 +1,101 @@
+//! The command line: which commands there are. Each command's own arguments stand with it.
+
+mod config;
+mod failure;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use self::config::{ConfigArgs, ConfigCommand};
+pub(crate) use self::failure::{Exit, Failure};
+use crate::{cli, lifecycle};
+
+/// Keeps fleets of devices up to date over the air.
+#[derive(Debug, Parser)]
+#[command(name = "argosy", version, max_term_width = 110, disable_help_subcommand = false)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(ConfigArgs),
+    /// Bring the database to this version's schema, and stop
+    Migrate(ConfigArgs),
+    /// Check this machine and the configuration: what would stand in the way of a start
+    Doctor(ConfigArgs),
+    /// Check, show or describe the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the OpenAPI description of the HTTP API
+    Openapi,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    #[command(flatten)]
+    Operator(cli::Command),
+}
+
+impl Args {
+    /// Carries the command out.
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        match self.command {
+            Command::Serve(args) => lifecycle::serve(&args),
+            Command::Migrate(args) => lifecycle::migrate(&args),
+            Command::Doctor(args) => lifecycle::doctor(&args),
+            Command::Config(command) => command.run(),
+            Command::Openapi => print_whole(&lifecycle::openapi()),
+            Command::Completions { shell } => {
+                let mut out = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "argosy", &mut out);
+                print_whole(&String::from_utf8_lossy(&out))
+            }
+            Command::Operator(command) => command.run(),
+        }
+    }
+}
+
+/// Prints a whole text; a reader that closed the pipe (`| head`) is no failure.
+pub(crate) fn print_whole(text: &str) -> Result<ExitCode, Failure> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failed, format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_says_what_it_is_for() {
+        fn look(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "{path} says nothing");
+            for argument in
+                command.get_arguments().filter(|a| !matches!(a.get_id().as_str(), "help" | "version"))
+            {
+                assert!(argument.get_help().is_some(), "{path}: {} says nothing", argument.get_id());
+            }
+            for inner in command.get_subcommands() {
+                look(inner, &path);
+            }
+        }
+        look(&Args::command(), "");
+    }
+}

@@ -1,0 +1,178 @@
+//! `argosy device …`
+
+mod certificates;
+mod registration;
+mod views;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use argosy_api::{DeviceQuery, DeviceState, DeviceView, PageQuery};
+use clap::Subcommand;
+use hyper::Method;
+
+use self::registration::{CreateArgs, UpdateArgs};
+
+use crate::args::Failure;
+use crate::cli::client::segment;
+use crate::cli::context::{Context, Take};
+
+/// What can be done with devices.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List devices
+    List {
+        /// Of this product
+        #[arg(long)]
+        product: Option<String>,
+        /// In this group
+        #[arg(long)]
+        group: Option<String>,
+        /// In this region
+        #[arg(long)]
+        region: Option<String>,
+        /// In this state: unregistered, active or suspended
+        #[arg(long)]
+        state: Option<DeviceState>,
+        /// Only those that are connected
+        #[arg(long, conflicts_with = "offline")]
+        online: bool,
+        /// Only those that are not connected
+        #[arg(long)]
+        offline: bool,
+        /// Reporting exactly this version
+        #[arg(long = "firmware", value_name = "VERSION")]
+        version: Option<String>,
+        /// Only those whose key begins with it, or whose name contains it
+        #[arg(long)]
+        search: Option<String>,
+        #[command(flatten)]
+        take: Take,
+    },
+    /// Show a device
+    Show {
+        /// Its key, or id:42
+        device: String,
+    },
+    /// Count devices by state, version, group and region
+    Counts,
+    /// Register a device
+    Create(CreateArgs),
+    /// Change the registration of one or many devices; what is not given stays
+    Update(UpdateArgs),
+    /// Refuse a device, and cut its connection
+    Suspend {
+        /// Its key, or id:42
+        device: String,
+    },
+    /// Let a device take part (again)
+    Activate {
+        /// Its key, or id:42
+        device: String,
+    },
+    /// List a device's certificates
+    Certificates {
+        /// Its key, or id:42
+        device: String,
+    },
+    /// Issue a certificate for a certificate request; the private key stays on the device
+    Enroll {
+        /// Its key, or id:42
+        device: String,
+        /// The certificate request (PEM)
+        #[arg(long, value_name = "FILE")]
+        csr: PathBuf,
+        /// Where to write the certificate and its intermediates [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Where to write the roots that the device must trust
+        #[arg(long, value_name = "FILE")]
+        roots: Option<PathBuf>,
+    },
+    /// Revoke a certificate for ever, and cut the connection that was made with it
+    Revoke {
+        /// The device's key, or id:42
+        device: String,
+        /// The certificate's serial number
+        serial: String,
+    },
+    /// What a device ran, and how it came to
+    History {
+        /// Its key, or id:42
+        device: String,
+        #[command(flatten)]
+        take: Take,
+    },
+    /// A device's updates over all deployments
+    Updates {
+        /// Its key, or id:42
+        device: String,
+        #[command(flatten)]
+        take: Take,
+    },
+}
+
+/// `devices/KEY`.
+fn path(device: &str) -> String {
+    format!("devices/{}", segment(device))
+}
+
+impl Command {
+    pub(crate) async fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
+        match self {
+            Self::List { product, group, region, state, online, offline, version, search, take } => {
+                let online = match (online, offline) {
+                    (true, _) => Some(true),
+                    (_, true) => Some(false),
+                    _ => None,
+                };
+                let query = DeviceQuery {
+                    product,
+                    group,
+                    region,
+                    state,
+                    online,
+                    version,
+                    search,
+                    ..DeviceQuery::default()
+                };
+                context.list("devices", &query, take, views::DEVICE_COLUMNS, views::device_row).await?;
+            }
+            Self::Show { device } => {
+                let found: DeviceView = context.client.get(&path(&device)).await?;
+                views::show_device(context, &found)?;
+            }
+            Self::Counts => views::counts(context).await?,
+            Self::Create(args) => args.run(context).await?,
+            Self::Update(args) => args.run(context).await?,
+            Self::Suspend { device } => set_state(context, &device, "suspend").await?,
+            Self::Activate { device } => set_state(context, &device, "activate").await?,
+            Self::Certificates { device } => certificates::list(context, &device).await?,
+            Self::Enroll { device, csr, out, roots } => {
+                certificates::enroll(context, &device, &csr, out.as_deref(), roots.as_deref()).await?;
+            }
+            Self::Revoke { device, serial } => {
+                let path = format!("{}/certificates/{}", path(&device), segment(&serial));
+                context.client.act(Method::DELETE, &path, None::<&()>).await?;
+                context.out.note(&format!("revoked the certificate {serial} of {device}"));
+            }
+            Self::History { device, take } => {
+                let path = format!("{}/firmware-history", path(&device));
+                let query = PageQuery::default();
+                context.list(&path, &query, take, views::HISTORY_COLUMNS, views::history_row).await?;
+            }
+            Self::Updates { device, take } => {
+                let path = format!("{}/updates", path(&device));
+                let query = PageQuery::default();
+                context.list(&path, &query, take, views::UPDATE_COLUMNS, views::update_row).await?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn set_state(context: &mut Context, device: &str, verb: &str) -> Result<(), Failure> {
+    let path = format!("{}/{verb}", path(device));
+    let changed: DeviceView = context.client.call(Method::POST, &path, None::<&()>).await?;
+    context.out.done(&changed, &format!("{} is {}", changed.key, changed.state))
+}

@@ -1,0 +1,56 @@
+//! `sessions` and `ingest`: habits of the engine.
+
+use argosy_engine::IngestLimits;
+
+use crate::config::check::Findings;
+use crate::config::key::section;
+use crate::config::value::Size;
+
+section! {
+    /// People and programs that use the API.
+    Sessions at "sessions" {
+        /// Hours after which a person must log in again.
+        hours: u32 = 12, Limit::Range(1, 8760);
+        /// Hours that the answer to a creating call with an idempotency key is kept, so that a repeat gets the same answer.
+        idempotency_hours: u32 = 24, Limit::Range(1, 720);
+    }
+}
+
+section! {
+    /// What devices say, on its way to the database.
+    Ingest at "ingest" {
+        /// Messages that wait for the next commit at most; beyond it devices wait.
+        queue: u32 = 8192, Limit::Range(16, 1_000_000);
+        /// Messages of one commit at most.
+        batch: u32 = 1000, Limit::Range(1, 10_000);
+        /// Messages kept for later use (telemetry, sales) at most; the oldest go first.
+        max_inbox_rows: u64 = 1_000_000, Limit::Range(1000, 1_000_000_000);
+        /// Messages that were not understood, kept at most; the oldest go first.
+        max_dead_letters: u64 = 10_000, Limit::Range(100, 10_000_000);
+        /// Bytes kept of the payload of such a message.
+        dead_letter_bytes: Size = Size(4096), Limit::Range(64, 65_536);
+    }
+}
+
+impl Ingest {
+    /// As the engine takes them.
+    pub(crate) fn build(&self) -> IngestLimits {
+        IngestLimits {
+            queue: self.queue as usize,
+            batch: self.batch as usize,
+            max_inbox_rows: self.max_inbox_rows,
+            max_dead_letters: self.max_dead_letters,
+            dead_letter_bytes: usize::try_from(self.dead_letter_bytes.0).unwrap_or(usize::MAX),
+        }
+    }
+
+    pub(crate) fn check(&self, found: &mut Findings<'_>) {
+        if self.queue < self.batch {
+            found.warning(
+                "ingest.queue",
+                format!("a queue of {} never fills a batch of {}", self.queue, self.batch),
+                "let the queue be several times ingest.batch",
+            );
+        }
+    }
+}

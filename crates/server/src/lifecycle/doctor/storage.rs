@@ -1,0 +1,78 @@
+//! Space, blob store and database.
+
+use std::path::Path;
+
+use argosy_store::sql::{NoObserver, SqlRegistry};
+use rustix::fs::statvfs;
+
+use super::Report;
+use crate::args::Failure;
+use crate::config::Config;
+
+/// Less free space than this is said.
+const LITTLE: u64 = 2 * 1024 * 1024 * 1024;
+/// Less than this fails.
+const NOTHING: u64 = 100 * 1024 * 1024;
+
+/// The folder, or the nearest one above it that is there.
+fn existing(path: &Path) -> Option<std::path::PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().find(|path| path.exists()).map(Path::to_owned)
+}
+
+pub(super) fn space(config: &Config, report: &mut Report) {
+    let Some(about) = existing(&config.data_dir).and_then(|folder| statvfs(&folder).ok()) else {
+        return report.warn("disk", "the free space cannot be asked for");
+    };
+    let free = about.f_bavail.saturating_mul(about.f_frsize);
+    let text = format!("{:.1} GiB free for {}", free as f64 / f64::from(1 << 30), config.data_dir.display());
+    match free {
+        ..NOTHING => report.fail("disk", format!("{text}: the database cannot grow")),
+        NOTHING..LITTLE => report.warn("disk", format!("{text}: that is little")),
+        _ => report.ok("disk", text),
+    }
+}
+
+pub(super) fn blobs(config: &Config, report: &mut Report) {
+    match config.blobs.uri(&config.data_dir) {
+        Err(error) => report.fail("blobs", error),
+        Ok(uri) => {
+            let path = uri.strip_prefix("file:").unwrap_or(&uri);
+            let there = Path::new(path.strip_prefix("//").unwrap_or(path)).is_dir();
+            report.ok("blobs", if there { uri } else { format!("{uri} (the first start makes it)") });
+        }
+    }
+}
+
+pub(super) async fn database(config: &Config, report: &mut Report) {
+    let uri = match config.database.uri(&config.data_dir) {
+        Ok(uri) => uri,
+        Err(error) => return report.fail("database", error),
+    };
+    // To open a file that is not there would make it.
+    if let Some(path) = uri.strip_prefix("sqlite:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if !Path::new(path).exists() {
+            return report.ok("database", format!("{path} is not there yet: the first start makes it"));
+        }
+    }
+    let registry = match SqlRegistry::connect(&uri, &config.database.build(), NoObserver).await {
+        Ok(registry) => registry,
+        Err(error) => {
+            return report.fail("database", Failure::because("it cannot be opened", &error).message);
+        }
+    };
+    let location = registry.location();
+    match registry.check_schema().await {
+        Ok(()) => report.ok("database", format!("{location} is of this version")),
+        Err(error) => report.warn("database", Failure::because(&location, &error).message),
+    }
+    match registry.find_damage().await {
+        Ok(None) => report.ok("database", "no damage was found"),
+        Ok(Some(damage)) => {
+            report.fail("database", format!("it is damaged ({damage}): restore it from a backup"))
+        }
+        Err(error) => report.fail("database", Failure::because("it does not answer", &error).message),
+    }
+    registry.close().await;
+}

@@ -1,0 +1,21 @@
+//! Starting and ending, and the commands that look at a server from outside.
+
+mod admin;
+mod compose;
+mod doctor;
+mod files;
+mod lock;
+mod logging;
+mod metrics;
+mod migrate;
+mod renew;
+mod serve;
+
+pub(crate) use self::doctor::doctor;
+pub(crate) use self::migrate::migrate;
+pub(crate) use self::serve::serve;
+
+/// The OpenAPI description, as it is committed.
+pub(crate) fn openapi() -> String {
+    argosy_http::openapi::text().to_owned()
+}

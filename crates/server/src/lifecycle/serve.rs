@@ -1,0 +1,173 @@
+//! `argosy serve`: start everything in order, say that it is ready, and end it in two phases.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use argosy_domain::ports::{Clock, Entropy};
+use argosy_engine::Supervisor;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::compose::{self, Doors};
+use super::lock::DataLock;
+use super::metrics::TxHistogram;
+use super::{admin, files, logging, renew};
+use crate::args::{ConfigArgs, Exit, Failure};
+use crate::config::{Config, Loaded};
+use crate::system::{SystemClock, SystemEntropy};
+
+/// What is left after the hard signal is dropped within this time.
+const HARD_LIMIT: Duration = Duration::from_secs(2);
+
+/// Runs the server until it is told to end.
+pub(crate) fn serve(args: &ConfigArgs) -> Result<ExitCode, Failure> {
+    let loaded = args.load()?;
+    logging::start(&loaded.config.log)?;
+    announce(&loaded);
+    let config = loaded.config;
+    let lock = DataLock::take(&config.data_dir).map_err(|error| Failure::because("cannot start", &error))?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.worker_threads > 0 {
+        runtime.worker_threads(config.worker_threads as usize);
+    }
+    let runtime = runtime
+        .enable_all()
+        .thread_name("argosy")
+        .build()
+        .map_err(|error| Failure::because("cannot start", &error))?;
+    let ended = runtime.block_on(run(&config));
+    runtime.shutdown_timeout(HARD_LIMIT);
+    drop(lock);
+    match ended {
+        Ok(()) => {
+            tracing::info!("stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Err(Failure::new(Exit::Failed, format!("{error:#}"))),
+    }
+}
+
+fn announce(loaded: &Loaded) {
+    let file = loaded.file.as_ref().map_or("no file".to_owned(), |file| file.display().to_string());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data = %loaded.config.data_dir.display(),
+        config = file,
+        "argosy {} starts; data in {}, configuration: {file}",
+        env!("CARGO_PKG_VERSION"),
+        loaded.config.data_dir.display(),
+    );
+    for warning in &loaded.warnings {
+        tracing::warn!(key = warning.key, "{warning}");
+    }
+    if let Some(warning) = files::too_few(files::raise(), loaded.config.fleet.expected_devices) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// SIGTERM and SIGINT, whichever comes.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let of = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+async fn run(config: &Config) -> anyhow::Result<()> {
+    // First of all: a signal during a slow start ends the start.
+    let mut signals = Signals::listen()?;
+    let supervisor = Supervisor::new();
+    tokio::select! {
+        started = Box::pin(start(config, &supervisor)) => started?,
+        name = signals.next() => {
+            tracing::info!("{name} during the start: ending");
+            return Ok(());
+        }
+    }
+    let shutdown = supervisor.shutdown();
+    tokio::select! {
+        name = signals.next() => {
+            let soft = config.shutdown.soft_seconds;
+            tracing::info!("{name}: stopping; what runs has {soft} s to end, a second signal ends it at once");
+        }
+        () = shutdown.soft() => {}
+    }
+    supervisor.stop();
+    let soft = Duration::from_secs(u64::from(config.shutdown.soft_seconds));
+    let death = tokio::select! {
+        death = supervisor.finish(soft) => death,
+        name = signals.next() => {
+            tracing::warn!("{name} again: dropping what still runs");
+            shutdown.hard_token().cancel();
+            supervisor.finish(HARD_LIMIT).await
+        }
+    };
+    match death {
+        None => Ok(()),
+        Some(death) => anyhow::bail!("the task {} died: {}", death.task, death.reason),
+    }
+}
+
+async fn start(config: &Config, supervisor: &Supervisor) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let started_ms = clock.now().0;
+    let tx = TxHistogram::default();
+
+    let (authority, identity) = compose::identity(config, clock.as_ref(), &entropy)?;
+    let registry = compose::registry(config, tx.clone()).await?;
+    let doors = Doors::open(config)?;
+    let https = doors.https.local_addr().context("cannot read the address of https.listen")?;
+    let core = compose::core(config, registry, authority, Arc::clone(&clock), entropy, https)?;
+    admin::prepare(&core.engine, &config.data_dir).await?;
+    core.engine.start(supervisor).await.context("cannot start the engine")?;
+
+    let (bound, link) = compose::device_plane(config, &core.engine, &identity, Arc::clone(&clock)).await?;
+    let (mqtt, plain) = (bound.mtls_address(), bound.plain_address());
+    let server = compose::http(config, &core, link, tx, started_ms, supervisor);
+    let tls = identity.https_config().context("cannot set up TLS for the API")?;
+    let shutdown = supervisor.shutdown();
+    supervisor.spawn("device plane", async move {
+        if let Err(error) = bound.run(shutdown.soft_token(), shutdown.hard_token()).await {
+            tracing::error!("the device plane ended: {:#}", anyhow::Error::new(error));
+        }
+    });
+    let mut http = String::from("off");
+    if let Some(listener) = doors.http {
+        http = listener.local_addr().context("cannot read the address of http.listen")?.to_string();
+        supervisor.spawn("http", server.clone().serve_plain(listener));
+    }
+    supervisor.spawn("https", server.serve_tls(doors.https, tls));
+    supervisor.spawn("certificate renewal", renew::run(identity, clock, supervisor.shutdown()));
+
+    let plain = plain.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    if config.https.names.0.is_empty() && config.download.public_url.value().is_none() {
+        tracing::warn!(
+            "devices are told to download from {}: those on other machines cannot; name this server in https.names",
+            core.public_url
+        );
+    } else {
+        tracing::info!(public_url = core.public_url, "devices download from {}", core.public_url);
+    }
+    tracing::info!(
+        http,
+        https = %https,
+        mqtt = %mqtt,
+        mqtt_plain = plain,
+        "READY: API http://{http} and https://{https}; devices: mqtts {mqtt}, plain {plain}"
+    );
+    Ok(())
+}
