@@ -83,16 +83,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let took = bar.finish();
     report(&system, &end, devices, size, took)?;
 
+    if options.exit {
+        fleet.stop()?;
+        system.stop()?;
+        println!("stopped (--exit); data and logs are in {}", folder.display());
+        return Ok(());
+    }
     println!("\nThe server is open:  {}", system.base());
     println!("Log in as:           {} / {}", system.admin.name, system.admin.password);
     println!("A token for scripts: {}", system.admin.token_file.display());
     println!("Data and logs:       {}", folder.display());
-    if options.exit {
-        fleet.stop()?;
-        system.stop()?;
-        println!("Stopped (--exit).");
-        return Ok(());
-    }
     println!("The fleet stays connected. Ctrl-C ends it all.");
     let status = system.server.wait()?;
     bail!("the server ended with {status}; its log ends:\n{}", system.server.log_tail())
