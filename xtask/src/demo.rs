@@ -91,7 +91,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     println!("\nThe server is open:  {}", system.base());
     println!("Log in as:           {} / {}", system.admin.name, system.admin.password);
-    println!("A token for scripts: {}", system.admin.token_file.display());
+    println!(
+        "Command line:        ARGOSY_SERVER={} ARGOSY_TOKEN=$(cat {}) {} deployment list",
+        system.base(),
+        system.admin.token_file.display(),
+        system.programs.argosy.display(),
+    );
     println!("Data and logs:       {}", folder.display());
     println!("The fleet stays connected. Ctrl-C ends it all.");
     let status = system.server.wait()?;
