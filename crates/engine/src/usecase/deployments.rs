@@ -173,23 +173,33 @@ impl Engine {
         Ok(deployment)
     }
 
-    /// Stops dispatching; what is on its way ends by itself.
+    /// Stops dispatching; what is on its way ends by itself. `reason` (may be empty) is for the audit trail.
     ///
     /// # Errors
     /// [`EngineError::NotFound`], `deployment_finished`.
-    pub async fn pause_deployment(&self, actor: &Actor, id: DeploymentId) -> EngineResult<Deployment> {
-        self.steer(actor, id, "deployment.pause", |d| d.state = DeploymentState::Paused).await
+    pub async fn pause_deployment(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        reason: &str,
+    ) -> EngineResult<Deployment> {
+        self.steer(actor, id, "deployment.pause", reason, |d| d.state = DeploymentState::Paused).await
     }
 
-    /// Goes on dispatching.
+    /// Goes on dispatching. `reason` (may be empty) is for the audit trail.
     ///
     /// # Errors
     /// [`EngineError::NotFound`], `deployment_finished`.
-    pub async fn resume_deployment(&self, actor: &Actor, id: DeploymentId) -> EngineResult<Deployment> {
+    pub async fn resume_deployment(
+        &self,
+        actor: &Actor,
+        id: DeploymentId,
+        reason: &str,
+    ) -> EngineResult<Deployment> {
         let resume = |d: &mut Deployment| {
             d.state = if d.planned { DeploymentState::Running } else { DeploymentState::Planning }
         };
-        self.steer(actor, id, "deployment.resume", resume).await
+        self.steer(actor, id, "deployment.resume", reason, resume).await
     }
 
     async fn steer(
@@ -197,9 +207,14 @@ impl Engine {
         actor: &Actor,
         id: DeploymentId,
         action: &'static str,
+        reason: &str,
         change: impl Fn(&mut Deployment) + Send,
     ) -> EngineResult<Deployment> {
         actor.may_change()?;
+        let detail = match reason.trim() {
+            "" => json!({}),
+            reason => json!({ "reason": checked_name("reason", reason)? }),
+        };
         let mut work = self.ports.registry.begin("deployment").await?;
         let mut deployment = steerable(&mut *work, id).await?;
         let before = deployment.state;
@@ -210,7 +225,7 @@ impl Engine {
         if !work.save_deployment(&deployment).await? {
             return Err(changed_meanwhile(id));
         }
-        audit(&mut *work, actor, action, format!("deployment:{id}"), json!({}), self.now()).await?;
+        audit(&mut *work, actor, action, format!("deployment:{id}"), detail, self.now()).await?;
         work.commit().await?;
         self.feed.deployment(id);
         self.wake();
@@ -228,11 +243,11 @@ impl Engine {
         id: DeploymentId,
         reason: &str,
     ) -> EngineResult<Deployment> {
-        let reason = if reason.trim().is_empty() { "canceled by an operator" } else { reason.trim() };
-        let reason = checked_name("reason", reason)?;
+        let told = if reason.trim().is_empty() { "canceled by an operator" } else { reason };
+        let told = checked_name("reason", told)?;
         let cancel = |d: &mut Deployment| d.state = DeploymentState::Canceled;
-        self.steer(actor, id, "deployment.cancel", cancel).await?;
-        self.finish_cancel(id, &reason).await?;
+        self.steer(actor, id, "deployment.cancel", reason, cancel).await?;
+        self.finish_cancel(id, &told).await?;
         let found = self.ports.registry.read().await?.deployment(id).await?;
         found.ok_or_else(|| EngineError::not_found("deployment", id))
     }

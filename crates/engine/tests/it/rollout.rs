@@ -135,7 +135,7 @@ async fn pause_stops_and_resume_goes_on() {
     let policy = DeploymentPolicy { max_in_flight: 2, ..Fleet::policy() };
     let id = fleet.deploy(fleet.firmware("2.0", hash(2)).await, policy).await;
     let first = fleet.wait_requests(2).await;
-    fleet.engine.pause_deployment(&fleet.actor, id).await.expect("paused");
+    fleet.engine.pause_deployment(&fleet.actor, id, "").await.expect("paused");
     for (key, request) in &first {
         fleet.obey(key, request).await;
     }
@@ -145,7 +145,7 @@ async fn pause_stops_and_resume_goes_on() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(fleet.requests().is_empty(), "not one more after the pause");
-    fleet.engine.resume_deployment(&fleet.actor, id).await.expect("resumed");
+    fleet.engine.resume_deployment(&fleet.actor, id, "").await.expect("resumed");
     let mut done = 2;
     while done < 10 {
         for (key, request) in &fleet.wait_requests(1).await {
@@ -171,6 +171,13 @@ async fn cancel_ends_everything_at_once_and_tells_those_at_work() {
     let summary = fleet.summary(id).await;
     assert_eq!((summary.words.canceled, summary.counts.total()), (4, 4));
     assert!(summary.deployment.finished_at.is_some());
+    let page = argosy_domain::page::PageRequest::first(1);
+    let audit = fleet.engine.registry().read().await.expect("read").audit(&page).await.expect("audit");
+    let last = audit.items.first().expect("an entry");
+    assert_eq!(
+        (last.action.as_str(), last.detail.as_str()),
+        ("deployment.cancel", r#"{"reason":"wrong image"}"#)
+    );
     let mut told: Vec<DeviceKey> = Vec::new();
     for _ in 0..1000 {
         told.extend(

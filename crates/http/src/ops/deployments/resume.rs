@@ -11,9 +11,9 @@ pub(crate) async fn handle(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
     Segment(id): Segment,
-    Json { value: _, .. }: Json<api::DeploymentAction>,
+    Json { value, .. }: Json<api::DeploymentAction>,
 ) -> ApiResult<Answer<api::DeploymentView>> {
     let id = resolve::deployment_id(&id)?;
-    app.engine.resume_deployment(&actor, id).await?;
+    app.engine.resume_deployment(&actor, id, value.reason.as_deref().unwrap_or_default()).await?;
     Ok(Answer(super::view(&app, id).await?))
 }
