@@ -120,8 +120,14 @@ async fn pool(
             })
         });
     if dialect == Dialect::Sqlite {
-        // Opening anew would throw its warm cache away.
-        pool = pool.idle_timeout(None).max_lifetime(None);
+        // Opening anew would throw its warm cache away. A unit of work that was dropped leaves its transaction open: this is the
+        // end of it, before the next one gets the connection. (Without a transaction it is an error, and cheap.)
+        pool = pool.idle_timeout(None).max_lifetime(None).after_release(|connection, _| {
+            Box::pin(async move {
+                let _ = connection.execute("ROLLBACK").await;
+                Ok(true)
+            })
+        });
     }
     pool.connect_with(connect.clone()).await
 }

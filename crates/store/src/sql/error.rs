@@ -109,7 +109,7 @@ fn other(error: &dyn DatabaseError) -> PortErrorKind {
     if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
         return match error.number() {
             // Disk full, table full, no auto-increment value left.
-            1021 | 1114 | 1467 => Full,
+            167 | 1021 | 1114 | 1467 => Full,
             // Connections, shutdown, lock wait, deadlock, read-only for now, killed, gone.
             1040
             | 1053

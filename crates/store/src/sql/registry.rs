@@ -14,6 +14,7 @@ use super::dialect::Dialect;
 use super::error::classify;
 use super::migrate::{self, AppliedMigration, SchemaError};
 use super::options::{SqlOptions, TxObserver};
+use super::query::Query;
 use super::session::{Session, Unit};
 use super::uri::DatabaseUri;
 
@@ -126,21 +127,22 @@ impl Registry for SqlRegistry {
             }
             Err(late) => return Err(PortError::new(OPERATION, PortErrorKind::Unavailable).with_source(late)),
         };
-        let dialect = self.uri.dialect;
-        let transaction =
-            self.writer.begin_with(dialect.begin()).await.map_err(|error| classify(OPERATION, error))?;
-        let unit = Unit {
+        let connection = self.writer.acquire().await.map_err(|error| classify(OPERATION, error))?;
+        let mut session = Session::reader(connection, self.uri.dialect);
+        session.begin().await?;
+        session.counts_as(Unit {
             purpose,
             began: Instant::now(),
             observer: self.observer.clone(),
             committed: false,
             _turn: turn,
-        };
-        Ok(Box::new(Session::writer(transaction, dialect, unit)))
+        });
+        Ok(Box::new(session))
     }
 
     async fn ping(&self) -> PortResult<()> {
-        let answer: Result<i64, _> = sqlx::query_scalar("SELECT 1").fetch_one(&self.reader).await;
-        answer.map(drop).map_err(|error| classify("ping", error))
+        let connection = self.reader.acquire().await.map_err(|error| classify("ping", error))?;
+        let mut session = Session::reader(connection, self.uri.dialect);
+        session.count("ping", Query::new("SELECT 1")).await.map(drop)
     }
 }

@@ -1,6 +1,5 @@
 //! A read session or a unit of work: one connection, and how statements are run on it.
 
-use std::ops::DerefMut as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use argosy_domain::ports::{PortError, PortErrorKind, PortResult, UnitOfWork};
 use async_trait::async_trait;
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Transaction};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor as _};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::dialect::Dialect;
@@ -23,18 +22,18 @@ const LONG: Duration = Duration::from_millis(50);
 
 /// Implements every port trait of the registry; the registry hands it out as a reader or as a unit of work.
 pub(super) struct Session {
-    connection: Connection,
+    /// Taken when the session is dropped, never before.
+    connection: Option<PoolConnection<Any>>,
     pub(super) dialect: Dialect,
+    /// A statement is on its way. True when dropped: its future was given up in the middle, and what the server has still to say
+    /// would be taken for the answer to the next statement on the connection.
+    busy: bool,
+    /// A transaction is open.
+    open: bool,
     /// A statement failed: PostgreSQL would answer a commit with a silent roll-back, so commit is refused on every engine.
     failed: bool,
     // After the connection: the next unit of work begins when this one's connection is on its way back.
     unit: Option<Unit>,
-}
-
-enum Connection {
-    Read(PoolConnection<Any>),
-    /// Dropped, it rolls back before the pool gives its connection to the next.
-    Write(Transaction<'static, Any>),
 }
 
 /// What a unit of work holds beside its connection.
@@ -63,20 +62,42 @@ impl Drop for Unit {
     }
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        if self.dialect != Dialect::Sqlite && (self.busy || self.open) {
+            // Not back to the pool: the server rolls back when the connection is gone. SQLite's goes back, finishes its statement
+            // and rolls back on the way (see `connect.rs`).
+            drop(connection.detach());
+        }
+    }
+}
+
 impl Session {
     pub(super) const fn reader(connection: PoolConnection<Any>, dialect: Dialect) -> Self {
-        Self { connection: Connection::Read(connection), dialect, failed: false, unit: None }
+        Self { connection: Some(connection), dialect, busy: false, open: false, failed: false, unit: None }
     }
 
-    pub(super) const fn writer(transaction: Transaction<'static, Any>, dialect: Dialect, unit: Unit) -> Self {
-        Self { connection: Connection::Write(transaction), dialect, failed: false, unit: Some(unit) }
+    /// Makes it a unit of work.
+    pub(super) async fn begin(&mut self) -> PortResult<()> {
+        self.open = true;
+        self.plain("begin", self.dialect.begin()).await
+    }
+
+    pub(super) fn counts_as(&mut self, unit: Unit) {
+        self.unit = Some(unit);
+    }
+
+    /// Runs a statement without arguments and rows, in the engine's simple protocol.
+    async fn plain(&mut self, operation: &'static str, statement: &'static str) -> PortResult<()> {
+        self.busy = true;
+        let done = self.connection().execute(statement).await;
+        self.busy = false;
+        done.map(drop).map_err(|error| self.fail(operation, error))
     }
 
     fn connection(&mut self) -> &mut AnyConnection {
-        match &mut self.connection {
-            Connection::Read(connection) => connection.deref_mut(),
-            Connection::Write(transaction) => transaction.deref_mut(),
-        }
+        self.connection.as_mut().expect("it is taken on drop")
     }
 
     fn fail(&mut self, operation: &'static str, error: sqlx::Error) -> PortError {
@@ -86,12 +107,15 @@ impl Session {
 
     /// Runs a statement; how many rows it concerned, and the id it gave if the engine says so.
     async fn execute(&mut self, operation: &'static str, query: Query) -> PortResult<(u64, Option<i64>)> {
+        self.busy = true;
         let run = async {
             let (text, arguments) = query.finish(self.dialect)?;
             let result = sqlx::query_with(AssertSqlSafe(text), arguments).execute(self.connection()).await?;
             Ok((result.rows_affected(), result.last_insert_id()))
         };
-        run.await.map_err(|error| self.fail(operation, error))
+        let done = run.await;
+        self.busy = false;
+        done.map_err(|error| self.fail(operation, error))
     }
 
     /// Runs a statement; how many rows it concerned.
@@ -120,13 +144,16 @@ impl Session {
         query: Query,
         decode: fn(&mut Columns<'_>) -> Decoded<T>,
     ) -> PortResult<Vec<T>> {
+        self.busy = true;
         let run = async {
             let (text, arguments) = query.finish(self.dialect)?;
             let rows: Vec<AnyRow> =
                 sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(self.connection()).await?;
             rows.iter().map(|row| decode(&mut Columns::new(row))).collect::<Result<Vec<T>, sqlx::Error>>()
         };
-        run.await.map_err(|error| self.fail(operation, error))
+        let done = run.await;
+        self.busy = false;
+        done.map_err(|error| self.fail(operation, error))
     }
 
     /// The first row, if there is one.
@@ -136,13 +163,16 @@ impl Session {
         query: Query,
         decode: fn(&mut Columns<'_>) -> Decoded<T>,
     ) -> PortResult<Option<T>> {
+        self.busy = true;
         let run = async {
             let (text, arguments) = query.finish(self.dialect)?;
             let row =
                 sqlx::query_with(AssertSqlSafe(text), arguments).fetch_optional(self.connection()).await?;
             row.as_ref().map(|row| decode(&mut Columns::new(row))).transpose()
         };
-        run.await.map_err(|error| self.fail(operation, error))
+        let done = run.await;
+        self.busy = false;
+        done.map_err(|error| self.fail(operation, error))
     }
 
     /// A count.
@@ -224,32 +254,29 @@ impl Order {
 
 #[async_trait]
 impl UnitOfWork for Session {
-    async fn commit(self: Box<Self>) -> PortResult<()> {
+    async fn commit(mut self: Box<Self>) -> PortResult<()> {
         const OPERATION: &str = "commit";
-        let Self { connection, failed, mut unit, .. } = *self;
-        let Connection::Write(transaction) = connection else {
-            return Err(
-                PortError::new(OPERATION, PortErrorKind::Internal).with_source("this is a read session")
-            );
-        };
-        if failed {
-            transaction.rollback().await.map_err(|error| classify(OPERATION, error))?;
-            let why = "an earlier statement of this unit of work failed; it was rolled back";
-            return Err(PortError::new(OPERATION, PortErrorKind::Internal).with_source(why));
+        let refused = |why: &'static str| PortError::new(OPERATION, PortErrorKind::Internal).with_source(why);
+        if !self.open {
+            return Err(refused("this is a read session"));
         }
-        transaction.commit().await.map_err(|error| classify(OPERATION, error))?;
-        if let Some(unit) = &mut unit {
+        if self.failed {
+            self.rollback().await?;
+            return Err(refused("an earlier statement of this unit of work failed; it was rolled back"));
+        }
+        self.plain(OPERATION, "COMMIT").await?;
+        self.open = false;
+        if let Some(unit) = &mut self.unit {
             unit.committed = true;
         }
         Ok(())
     }
 
-    async fn rollback(self: Box<Self>) -> PortResult<()> {
-        let Self { connection, unit, .. } = *self;
-        if let Connection::Write(transaction) = connection {
-            transaction.rollback().await.map_err(|error| classify("rollback", error))?;
+    async fn rollback(mut self: Box<Self>) -> PortResult<()> {
+        if self.open {
+            self.plain("rollback", "ROLLBACK").await?;
+            self.open = false;
         }
-        drop(unit);
         Ok(())
     }
 }

@@ -8,13 +8,14 @@ async fn keeps_the_contract(engine: Engine) {
     if !Engine::available().contains(&engine) {
         return;
     }
+    let (database, registry) = Database::fresh(engine).await;
     for case in registry::cases() {
         eprintln!("{engine:?}: {}", case.name);
-        let (database, registry) = Database::fresh(engine).await;
         (case.run)(&registry).await;
-        registry.close().await;
-        database.remove().await;
+        database.clear(engine).await;
     }
+    registry.close().await;
+    database.remove().await;
 }
 
 #[tokio::test]

@@ -3,3 +3,9 @@
 
 mod contract;
 mod databases;
+mod durability;
+mod fixture;
+mod hostile;
+mod measure;
+mod opening;
+mod units;
