@@ -42,6 +42,26 @@ pub(crate) struct Options {
     exit: bool,
 }
 
+impl Options {
+    /// The demo as a test: few devices, an unoptimised build, and nothing that could meet a demo that somebody looks at.
+    pub(crate) fn small() -> Result<Self> {
+        let data = workspace::target().join("demo-test");
+        if data.exists() {
+            std::fs::remove_dir_all(&data).with_context(|| format!("could not empty {}", data.display()))?;
+        }
+        Ok(Self {
+            devices: 50,
+            size: 300_000,
+            data: Some(data),
+            http_port: process::free_port()?,
+            https_port: process::free_port()?,
+            mqtt_port: process::free_port()?,
+            debug: true,
+            exit: true,
+        })
+    }
+}
+
 const PLACE: Placement<'_> = Placement { product: "demo-board", group: "demo", region: "KR-11" };
 const VERSION: &str = "2.0.0";
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::{check_layers, generated, setup, shell, workspace};
+use crate::{check_layers, demo, generated, setup, shell, workspace};
 
 /// Seconds that each fuzz target runs: enough to find what a change broke, not to search.
 const FUZZ_SECONDS: &str = "10";
@@ -41,6 +41,8 @@ enum Step {
     Tests,
     /// Generated files are what the program prints
     Generated,
+    /// The demo, small
+    Demo,
     /// A short run of every fuzz target
     Fuzz,
 }
@@ -102,6 +104,8 @@ impl Step {
             Self::Deny => return deny(),
             Self::Tests => return tests(quick),
             Self::Generated => generated::run(&generated::Options { check: true })?,
+            Self::Demo if quick => return Ok(Outcome::Skipped("--quick".to_owned())),
+            Self::Demo => demo::run(&demo::Options::small()?)?,
             Self::Fuzz => return fuzz(quick),
         }
         Ok(Outcome::Passed(String::new()))
