@@ -9,23 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use argosy_domain::Timestamp;
-use argosy_domain::model::{
-    Applied, Deployment, DeploymentState, DeviceState, DeviceUpdate, OutboxKind, OutboxRow, UpdateEvent,
-    UpdateState,
-};
-use argosy_domain::plan::{Candidate, InFlight, Plan, Snapshot, TokenBucket, exhausted_event, plan};
-use argosy_domain::ports::{PortResult, ReadSession, UnitOfWork};
-use argosy_proto::{DeploymentId, DeviceId, DeviceKey, OutboxId};
+use argosy_domain::model::{Deployment, DeploymentState, DeviceUpdate, UpdateState};
+use argosy_domain::plan::{Candidate, InFlight, Plan, Snapshot, TokenBucket, plan};
+use argosy_domain::ports::{PortResult, ReadSession};
+use argosy_proto::{DeploymentId, DeviceId};
 
-use super::{chain, command_id};
+use super::chain;
 use crate::error::EngineResult;
-use crate::metrics::add;
-use crate::{Change, Engine, Shutdown};
+use crate::{Engine, Shutdown};
 
-/// Targets planned in one transaction: about 20 ms of writing.
-const PLAN_CHUNK: u32 = 2_000;
-/// Updates written in one transaction of dispatch.
-const WRITE_CHUNK: usize = 1_000;
 /// Pending updates read at a time while looking for devices that are online.
 const WALK_PAGE: u32 = 2_000;
 /// Pages of a pass; the next pass goes on.
@@ -36,12 +28,9 @@ const READY_CHUNK: usize = 2_000;
 const WALK_AGAIN: Duration = Duration::from_secs(30);
 /// Passes are at least so far apart: a burst of messages becomes one pass.
 const BREATHER: Duration = Duration::from_millis(10);
-/// Why a waiting update ends when a newer deployment has the same device.
-pub(crate) const SUPERSEDED: &str = "superseded by a newer deployment";
-
 /// Hints about one deployment.
 #[derive(Debug)]
-struct Track {
+pub(super) struct Track {
     cursor: DeviceId,
     walk_again_at: Option<Timestamp>,
     leases_at: Timestamp,
@@ -53,7 +42,7 @@ impl Track {
         Self { cursor: DeviceId(0), walk_again_at: None, leases_at: now, bucket: TokenBucket::empty(now) }
     }
 
-    fn walk_from_start(&mut self) {
+    pub(super) fn walk_from_start(&mut self) {
         self.cursor = DeviceId(0);
         self.walk_again_at = None;
     }
@@ -66,7 +55,7 @@ struct Hints {
 
 /// What one pass over a deployment leaves to do.
 #[derive(Debug, Clone, Copy)]
-enum Next {
+pub(super) enum Next {
     AtOnce,
     At(Option<Timestamp>),
 }
@@ -305,239 +294,6 @@ impl Engine {
         } else if let Some(last) = pending.last() {
             track.cursor = track.cursor.max(last.device);
         }
-    }
-
-    /// Turns the next targets into device updates.
-    async fn plan_chunk(&self, mut deployment: Deployment, track: &mut Track) -> EngineResult<Next> {
-        let (id, now) = (deployment.id, self.now());
-        let mut work = self.ports.registry.begin("plan").await?;
-        let after = DeviceId(deployment.plan_cursor);
-        let targets = work.plan_targets(&deployment, after, PLAN_CHUNK).await?;
-        let updates: Vec<DeviceUpdate> = targets
-            .iter()
-            .map(|target| {
-                let mut update =
-                    DeviceUpdate::planned(id, target.device, target.key.clone(), deployment.size);
-                if target.image_hash == Some(deployment.hash) {
-                    update.apply(&UpdateEvent::AlreadyRuns, now);
-                }
-                update
-            })
-            .collect();
-        if let Some(last) = targets.last() {
-            work.insert_device_updates(&updates).await?;
-            work.supersede_pending(id, after, last.device, SUPERSEDED, now).await?;
-            deployment.plan_cursor = last.device.get();
-        }
-        if targets.len() < PLAN_CHUNK as usize {
-            deployment.planned = true;
-            deployment.state = DeploymentState::Running;
-        }
-        if work.save_deployment(&deployment).await? {
-            work.commit().await?;
-            track.walk_from_start();
-            self.feed.deployment(id);
-        }
-        Ok(Next::AtOnce)
-    }
-
-    /// Writes a plan. What no longer holds when it is written is left out, and the next pass sees the truth.
-    async fn carry_out(
-        &self,
-        deployment: Deployment,
-        decided: &Plan,
-        pending: &[DeviceUpdate],
-        held: &[DeviceUpdate],
-        track: &mut Track,
-    ) -> EngineResult<Next> {
-        let id = deployment.id;
-        if let Some(error) = &decided.refused {
-            tracing::error!(deployment = %id, %error, "deployment {id} dispatches nothing: {error}");
-        }
-        if decided.expire {
-            let mut work = self.ports.registry.begin("expire").await?;
-            let ended = work.expire_updates(id, "the deployment expired", self.now(), PLAN_CHUNK).await?;
-            work.commit().await?;
-            self.feed.deployment(id);
-            if ended > 0 {
-                return Ok(Next::AtOnce);
-            }
-        }
-        if decided.finish {
-            return self.finish(deployment).await;
-        }
-        let mut deployment = deployment;
-        for chunk in decided.dispatch.chunks(WRITE_CHUNK) {
-            let Some(after) = self.dispatch_chunk(deployment, chunk, pending).await? else {
-                return Ok(Next::AtOnce);
-            };
-            deployment = after;
-        }
-        let by_device: HashMap<DeviceId, &DeviceUpdate> =
-            pending.iter().chain(held).map(|u| (u.device, u)).collect();
-        let released: Vec<(&DeviceUpdate, UpdateEvent)> = decided
-            .release
-            .iter()
-            .filter_map(|release| {
-                let update = *by_device.get(&release.device)?;
-                let event = UpdateEvent::Release {
-                    max_attempts: deployment.spec.policy.max_attempts,
-                    message: release.message,
-                };
-                Some((update, event))
-            })
-            .chain(
-                decided
-                    .exhausted
-                    .iter()
-                    .filter_map(|device| Some((*by_device.get(device)?, exhausted_event()))),
-            )
-            .collect();
-        if !released.is_empty() {
-            self.write_events(id, &released).await?;
-            add(&self.metrics.leases_released_total, released.len() as u64);
-            track.walk_from_start();
-            return Ok(Next::AtOnce);
-        }
-        Ok(Next::At(decided.wake_at))
-    }
-
-    async fn finish(&self, mut deployment: Deployment) -> EngineResult<Next> {
-        deployment.state = DeploymentState::Finished;
-        deployment.planned = true;
-        deployment.finished_at = Some(self.now());
-        let mut work = self.ports.registry.begin("dispatch").await?;
-        let counts = work.update_counts(deployment.id).await?;
-        if counts.finished() != counts.total() || !work.save_deployment(&deployment).await? {
-            return Ok(Next::AtOnce);
-        }
-        work.commit().await?;
-        tracing::info!(deployment = %deployment.id, "deployment {} is finished", deployment.id);
-        self.feed.deployment(deployment.id);
-        Ok(Next::At(None))
-    }
-
-    /// Gives slots to these devices; `None`: the deployment changed since it was planned, nothing was written.
-    async fn dispatch_chunk(
-        &self,
-        mut deployment: Deployment,
-        devices: &[DeviceId],
-        pending: &[DeviceUpdate],
-    ) -> EngineResult<Option<Deployment>> {
-        let (id, now) = (deployment.id, self.now());
-        let mut work = self.ports.registry.begin("dispatch").await?;
-        match work.deployment(id).await? {
-            Some(stored) if stored.generation == deployment.generation => {}
-            _ => return Ok(None),
-        }
-        let ids: Vec<(DeploymentId, DeviceId)> = devices.iter().map(|d| (id, *d)).collect();
-        let rows = work.device_updates_by_id(&ids).await?;
-        let open = work.open_updates_of(devices).await?;
-        let chosen: BTreeSet<DeviceId> = devices.iter().copied().collect();
-        let keys: Vec<DeviceKey> =
-            pending.iter().filter(|u| chosen.contains(&u.device)).map(|u| u.key.clone()).collect();
-        let briefs: HashMap<DeviceId, _> =
-            work.device_briefs(&keys).await?.into_iter().map(|b| (b.id, b)).collect();
-        let mut others: HashMap<DeviceId, Vec<&DeviceUpdate>> = HashMap::new();
-        for update in open.iter().filter(|u| u.deployment != id) {
-            others.entry(update.device).or_default().push(update);
-        }
-        let (mut saves, mut outbox) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-        for mut update in rows {
-            let read = update.revision;
-            let brief = briefs.get(&update.device);
-            if update.state != UpdateState::Pending || brief.is_none_or(|b| b.state != DeviceState::Active) {
-                continue;
-            }
-            let rivals = others.get(&update.device).map(Vec::as_slice).unwrap_or_default();
-            let event = if rivals.iter().any(|r| r.deployment > id) {
-                UpdateEvent::Cancel { message: SUPERSEDED.to_owned() }
-            } else if rivals.iter().any(|r| r.state.in_flight()) {
-                continue;
-            } else if brief.is_some_and(|b| b.image_hash == Some(deployment.hash)) {
-                UpdateEvent::AlreadyRuns
-            } else {
-                UpdateEvent::Dispatch
-            };
-            if update.apply(&event, now) == Applied::Ignored {
-                continue;
-            }
-            if event == UpdateEvent::Dispatch {
-                outbox.push(request_row(&update, now));
-            }
-            saves.push((update, read));
-        }
-        if saves.is_empty() {
-            return Ok(Some(deployment));
-        }
-        let saved = work.save_device_updates(&saves).await?;
-        if saved != saves.len() as u64 {
-            // Somebody wrote in between, which one unit of work at a time rules out; rather nothing than half.
-            return Ok(None);
-        }
-        work.insert_outbox(&outbox).await?;
-        if deployment.started_at.is_none() && !outbox.is_empty() {
-            deployment.started_at = Some(now);
-            if !work.save_deployment(&deployment).await? {
-                return Ok(None);
-            }
-            deployment.generation += 1;
-        }
-        work.commit().await?;
-        add(&self.metrics.updates_dispatched_total, outbox.len() as u64);
-        self.ring_sender();
-        self.feed.tell(Change::Deployment { id, devices: saves.iter().map(|(u, _)| u.device).collect() });
-        Ok(Some(deployment))
-    }
-
-    /// Applies events to rows that must still be as they were read.
-    async fn write_events(
-        &self,
-        id: DeploymentId,
-        events: &[(&DeviceUpdate, UpdateEvent)],
-    ) -> EngineResult<()> {
-        for chunk in events.chunks(WRITE_CHUNK) {
-            let now = self.now();
-            let saves: Vec<(DeviceUpdate, i64)> = chunk
-                .iter()
-                .filter_map(|(update, event)| {
-                    let mut changed = (*update).clone();
-                    (changed.apply(event, now) == Applied::Changed).then_some((changed, update.revision))
-                })
-                .collect();
-            let mut work = self.ports.registry.begin("leases").await?;
-            // Rows that moved meanwhile do not match, and keep their slot.
-            work.save_device_updates(&saves).await?;
-            work.commit().await?;
-            self.feed.tell(Change::Deployment { id, devices: saves.iter().map(|(u, _)| u.device).collect() });
-        }
-        Ok(())
-    }
-
-    /// Writes the requests of updates that were dispatched and not answered to the outbox again: same command, same attempt.
-    async fn send_again(&self, updates: &[DeviceUpdate]) -> EngineResult<()> {
-        if updates.is_empty() {
-            return Ok(());
-        }
-        let now = self.now();
-        let rows: Vec<OutboxRow> = updates.iter().map(|u| request_row(u, now)).collect();
-        let mut work: Box<dyn UnitOfWork> = self.ports.registry.begin("dispatch").await?;
-        work.insert_outbox(&rows).await?;
-        work.commit().await?;
-        self.ring_sender();
-        Ok(())
-    }
-}
-
-fn request_row(update: &DeviceUpdate, now: Timestamp) -> OutboxRow {
-    OutboxRow {
-        id: OutboxId(0),
-        device: update.device,
-        key: update.key.clone(),
-        kind: OutboxKind::Update,
-        deployment: update.deployment,
-        command_id: command_id(update.deployment, update.device, update.attempt),
-        created_at: now,
     }
 }
 

@@ -3,6 +3,7 @@
 mod executor;
 mod facts;
 mod sender;
+mod writes;
 
 use std::collections::BTreeSet;
 

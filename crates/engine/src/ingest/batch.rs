@@ -4,15 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use argosy_domain::Timestamp;
-use argosy_domain::model::{
-    Applied, DeviceTouch, DeviceUpdate, FirmwareChange, FirmwareChangeKind, InboxKind, InboxRow, UpdateEvent,
-    UpdateState,
-};
+use argosy_domain::model::{DeviceTouch, DeviceUpdate, FirmwareChange, InboxKind, InboxRow, UpdateEvent};
 use argosy_domain::ports::{DeviceBrief, Door, InboundMessage, PortResult, UnitOfWork};
-use argosy_proto::message::{AckStatus, Hello, HelloAck, HelloLimits, ResultStatus, StatusSystem};
+use argosy_proto::message::{AckStatus, HelloAck, HelloLimits, ResultStatus};
 use argosy_proto::{
-    CommandId, DeploymentId, DeviceId, DeviceKey, DeviceTime, DownMessage, HistoryId, InboxId, Sha256Hash,
-    UpMessage, UpdateCommandId, UpdateKind, decode_up, message, parse_up,
+    CommandId, DeploymentId, DeviceId, DeviceKey, DeviceTime, DownMessage, InboxId, UpMessage,
+    UpdateCommandId, UpdateKind, decode_up, message, parse_up,
 };
 
 use super::{Item, Work};
@@ -26,28 +23,28 @@ const MAX_TOPIC: usize = 256;
 /// What is to be done once the batch is durable.
 #[derive(Default)]
 pub(crate) struct AfterCommit {
-    touched: BTreeSet<DeviceId>,
-    changed: BTreeMap<DeploymentId, BTreeSet<DeviceId>>,
-    hello_acks: Vec<DeviceKey>,
+    pub(super) touched: BTreeSet<DeviceId>,
+    pub(super) changed: BTreeMap<DeploymentId, BTreeSet<DeviceId>>,
+    pub(super) hello_acks: Vec<DeviceKey>,
     /// Devices for which something may be dispatched now: just connected, or just done with another update.
-    ready: Vec<DeviceId>,
-    slots_freed: bool,
+    pub(super) ready: Vec<DeviceId>,
+    pub(super) slots_freed: bool,
 }
 
-type UpdateKey = (DeploymentId, DeviceId);
+pub(super) type UpdateKey = (DeploymentId, DeviceId);
 
 /// The batch in memory.
-struct Batch<'a> {
-    engine: &'a Engine,
-    ids: HashMap<DeviceKey, DeviceId>,
-    briefs: HashMap<DeviceId, DeviceBrief>,
-    updates_of: HashMap<DeviceId, Vec<UpdateKey>>,
-    updates: HashMap<UpdateKey, (DeviceUpdate, i64)>,
-    facts: HashMap<DeploymentId, Arc<DeploymentFacts>>,
-    touches: BTreeMap<DeviceId, DeviceTouch>,
-    history: Vec<FirmwareChange>,
-    inbox: Vec<InboxRow>,
-    after: AfterCommit,
+pub(super) struct Batch<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) ids: HashMap<DeviceKey, DeviceId>,
+    pub(super) briefs: HashMap<DeviceId, DeviceBrief>,
+    pub(super) updates_of: HashMap<DeviceId, Vec<UpdateKey>>,
+    pub(super) updates: HashMap<UpdateKey, (DeviceUpdate, i64)>,
+    pub(super) facts: HashMap<DeploymentId, Arc<DeploymentFacts>>,
+    pub(super) touches: BTreeMap<DeviceId, DeviceTouch>,
+    pub(super) history: Vec<FirmwareChange>,
+    pub(super) inbox: Vec<InboxRow>,
+    pub(super) after: AfterCommit,
 }
 
 impl Engine {
@@ -134,7 +131,7 @@ fn decode(item: &Item) -> Decoded<'_> {
     }
 }
 
-fn firmware_command(id: &CommandId) -> Option<UpdateCommandId> {
+pub(super) fn firmware_command(id: &CommandId) -> Option<UpdateCommandId> {
     id.update().filter(|u| u.kind == UpdateKind::Firmware)
 }
 
@@ -210,7 +207,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn touch(&mut self, device: DeviceId, at: Timestamp) -> &mut DeviceTouch {
+    pub(super) fn touch(&mut self, device: DeviceId, at: Timestamp) -> &mut DeviceTouch {
         self.after.touched.insert(device);
         let touch = self.touches.entry(device).or_insert_with(|| DeviceTouch::seen(device, at));
         touch.seen_at = touch.seen_at.max(at);
@@ -290,210 +287,11 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Finds the update that a command names and moves it.
-    fn on_command(
-        &mut self,
-        device: DeviceId,
-        raw: &InboundMessage,
-        command: &CommandId,
-        event: impl FnOnce(&DeviceUpdate, &DeviceBrief) -> UpdateEvent,
-        at: Timestamp,
-    ) {
-        let Some(named) = firmware_command(command) else {
-            return self.dead_letter(raw, format!("the command {command} is unknown"), at);
-        };
-        if named.device != device {
-            return self.dead_letter(raw, format!("the command {command} is another device's"), at);
-        }
-        let id = (named.deployment, device);
-        let (event, earlier) = match (self.updates.get(&id), self.briefs.get(&device)) {
-            // An attempt that was never begun is no command of ours.
-            (Some((update, _)), Some(brief)) if (1..=update.attempt).contains(&named.attempt) => {
-                (event(update, brief), named.attempt < update.attempt)
-            }
-            _ => return self.dead_letter(raw, format!("the command {command} is unknown"), at),
-        };
-        if earlier
-            && !matches!(
-                event,
-                UpdateEvent::Downloaded { .. } | UpdateEvent::Installed | UpdateEvent::RolledBack { .. }
-            )
-        {
-            // What an earlier attempt achieved is true of the device; that it failed or gets on says nothing of the one that runs.
-            return;
-        }
-        let success = matches!(event, UpdateEvent::Downloaded { confirms_boot: false });
-        self.move_update(id, &event, at);
-        let canceled = self.updates.get(&id).is_some_and(|(u, _)| u.state == UpdateState::Canceled);
-        if success && canceled {
-            // It runs the image although nobody wants it any more: that is its history, not the update's end.
-            self.now_runs(device, named.deployment, at);
-        }
-    }
-
-    /// Applies an event and does what its end asks for.
-    fn move_update(&mut self, id: UpdateKey, event: &UpdateEvent, at: Timestamp) {
-        let Some((update, _)) = self.updates.get_mut(&id) else { return };
-        let before = update.state;
-        if update.apply(event, at) == Applied::Ignored {
-            return;
-        }
-        let state = update.state;
-        self.after.changed.entry(id.0).or_default().insert(id.1);
-        if before.is_final() || !state.is_final() {
-            return;
-        }
-        self.after.slots_freed = true;
-        self.after.ready.push(id.1);
-        match state {
-            UpdateState::Succeeded => {
-                add(&self.engine.metrics.updates_succeeded_total, 1);
-                self.now_runs(id.1, id.0, at);
-            }
-            UpdateState::RolledBack => {
-                add(&self.engine.metrics.updates_failed_total, 1);
-                let version = self.facts.get(&id.0).map(|f| f.version.clone());
-                self.history.push(FirmwareChange {
-                    id: HistoryId(0),
-                    device: id.1,
-                    at,
-                    from_version: version,
-                    to_version: None,
-                    image_hash: None,
-                    deployment: Some(id.0),
-                    kind: FirmwareChangeKind::RolledBack,
-                });
-            }
-            _ => add(&self.engine.metrics.updates_failed_total, 1),
-        }
-    }
-
-    /// The device runs a deployment's image from now on.
-    fn now_runs(&mut self, device: DeviceId, deployment: DeploymentId, at: Timestamp) {
-        let Some(facts) = self.facts.get(&deployment).cloned() else { return };
-        let known = self.brief_of(device).and_then(|b| b.image_hash);
-        let from_version = self.brief_of(device).and_then(|b| b.firmware_version.clone());
-        // The hello that proved the update may have said the hash already: the change is the deployment's all the same, once.
-        let told = self.history.iter().any(|h| h.device == device && h.deployment == Some(deployment));
-        if !told {
-            self.history.retain(|h| {
-                !(h.device == device
-                    && h.kind == FirmwareChangeKind::Reported
-                    && h.image_hash == Some(facts.hash))
-            });
-            self.history.push(FirmwareChange {
-                id: HistoryId(0),
-                device,
-                at,
-                from_version,
-                to_version: Some(facts.version.clone()),
-                image_hash: Some(facts.hash),
-                deployment: Some(deployment),
-                kind: FirmwareChangeKind::Updated,
-            });
-        }
-        if known != Some(facts.hash) {
-            self.touch(device, at).image_hash = Some(Some(facts.hash));
-            self.set_brief(device, |b| b.image_hash = Some(facts.hash));
-        }
-    }
-
-    fn on_status(&mut self, device: DeviceId, raw: &InboundMessage, status: &StatusSystem, at: Timestamp) {
-        let text = String::from_utf8_lossy(&raw.payload).into_owned();
-        let version = status.firmware_version.as_ref().map(|v| v.as_str().to_owned());
-        self.touch(device, at).status = Some(text);
-        self.reported(device, version, None, at);
-    }
-
-    fn on_hello(&mut self, device: DeviceId, raw: &InboundMessage, hello: &Hello, at: Timestamp) {
-        self.touch(device, at).capabilities = Some(hello.capabilities.clone());
-        self.set_brief(device, |b| b.capabilities.clone_from(&hello.capabilities));
-        self.after.hello_acks.push(raw.key.clone());
-        let Some(boot) = &hello.boot else { return };
-        let mut open: Vec<(UpdateKey, UpdateState)> =
-            self.updates_of.get(&device).map_or_else(Vec::new, |ids| {
-                ids.iter().filter_map(|id| self.updates.get(id).map(|(u, _)| (*id, u.state))).collect()
-            });
-        open.sort_unstable_by_key(|(id, _)| *id);
-        let from = self.brief_of(device).and_then(|b| b.firmware_version.clone());
-        for (id, state) in open {
-            let Some(deployed) = self.facts.get(&id.0).map(|f| f.hash) else { continue };
-            if state.is_final() {
-                continue;
-            }
-            if state.in_flight()
-                && boot.rolled_back_from == Some(deployed)
-                && state.rank() >= UpdateState::Downloaded.rank()
-            {
-                let message =
-                    Some("the new image did not hold; the device runs its old one again".to_owned());
-                self.move_update(id, &UpdateEvent::RolledBack { message }, at);
-                continue;
-            }
-            let Some(image_hash) = boot.image_hash else { continue };
-            let event = match (boot.confirmed, state == UpdateState::Pending) {
-                (true, true) if image_hash == deployed => UpdateEvent::AlreadyRuns,
-                (true, false) => UpdateEvent::Booted { image_hash, deployed },
-                // On trial: the new image has started, its confirmation is still to come.
-                (false, false) if image_hash == deployed => UpdateEvent::Installed,
-                _ => continue,
-            };
-            self.move_update(id, &event, at);
-        }
-        self.set_brief(device, |b| b.firmware_version = from);
-        let version = boot.version.as_ref().map(|v| v.as_str().to_owned());
-        self.reported(device, version, boot.image_hash.filter(|_| boot.confirmed), at);
-    }
-
-    /// What a device says it runs. A change that no deployment explains goes into its history as reported.
-    fn reported(
-        &mut self,
-        device: DeviceId,
-        version: Option<String>,
-        image: Option<Sha256Hash>,
-        at: Timestamp,
-    ) {
-        let Some(brief) = self.brief_of(device).cloned() else { return };
-        let new_image = image.filter(|hash| brief.image_hash != Some(*hash));
-        let new_version = version.clone().filter(|v| brief.firmware_version.as_ref() != Some(v));
-        if let Some(hash) = new_image {
-            self.touch(device, at).image_hash = Some(Some(hash));
-        }
-        if let Some(version) = new_version.clone() {
-            self.touch(device, at).firmware_version = Some(version);
-        }
-        // The first word of a device is no change; a new version next to a known image that we deployed is that deployment's.
-        let explained =
-            image.is_none() && self.engine.facts.version_of(brief.image_hash) == version && version.is_some();
-        let first = brief.firmware_version.is_none() && brief.image_hash.is_none();
-        let deployed_now = self.history.iter().any(|h| h.device == device && h.at == at);
-        if (new_image.is_some() || new_version.is_some()) && !explained && !first && !deployed_now {
-            self.history.push(FirmwareChange {
-                id: HistoryId(0),
-                device,
-                at,
-                from_version: brief.firmware_version.clone(),
-                to_version: version.clone(),
-                image_hash: new_image,
-                deployment: None,
-                kind: FirmwareChangeKind::Reported,
-            });
-        }
-        self.set_brief(device, |b| {
-            if version.is_some() {
-                b.firmware_version = version;
-            }
-            if image.is_some() {
-                b.image_hash = image;
-            }
-        });
-    }
-
-    fn brief_of(&self, device: DeviceId) -> Option<&DeviceBrief> {
+    pub(super) fn brief_of(&self, device: DeviceId) -> Option<&DeviceBrief> {
         self.briefs.get(&device)
     }
 
-    fn set_brief(&mut self, device: DeviceId, change: impl FnOnce(&mut DeviceBrief)) {
+    pub(super) fn set_brief(&mut self, device: DeviceId, change: impl FnOnce(&mut DeviceBrief)) {
         if let Some(brief) = self.briefs.get_mut(&device) {
             change(brief);
         }
@@ -503,7 +301,7 @@ impl<'a> Batch<'a> {
         self.inbox.push(inbox_row(raw, InboxKind::Message, None, raw.payload.to_vec(), at));
     }
 
-    fn dead_letter(&mut self, raw: &InboundMessage, reason: String, at: Timestamp) {
+    pub(super) fn dead_letter(&mut self, raw: &InboundMessage, reason: String, at: Timestamp) {
         let bytes = raw.payload.len().min(self.engine.config.ingest.dead_letter_bytes);
         self.push_dead_letter(raw, reason, raw.payload.slice(..bytes).to_vec(), at);
     }
@@ -542,7 +340,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn confirms_boot(brief: &DeviceBrief) -> bool {
+pub(super) fn confirms_boot(brief: &DeviceBrief) -> bool {
     brief.capabilities.iter().any(|c| c == message::capability::BOOT_CONFIRM)
 }
 

@@ -6,6 +6,8 @@
 
 mod batch;
 mod gate;
+mod reports;
+mod updates;
 
 use std::sync::Arc;
 use std::time::Duration;
