@@ -98,4 +98,37 @@ mod tests {
         }
         look(&Args::command(), "");
     }
+
+    #[test]
+    fn every_command_stands_in_the_documentation() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        for command in Args::command().get_subcommands() {
+            let name = command.get_name();
+            let lines: Vec<&str> =
+                text.lines().filter(|line| line.contains(&format!("`argosy {name}"))).collect();
+            assert!(!lines.is_empty(), "docs/cli.md says nothing of `argosy {name}`");
+            for inner in command.get_subcommands() {
+                let inner = inner.get_name();
+                let named = [format!("`argosy {name} {inner}`"), format!(", `{inner}`")];
+                let found = lines.iter().any(|line| named.iter().any(|named| line.contains(named)));
+                assert!(found, "docs/cli.md says nothing of `argosy {name} {inner}`");
+            }
+        }
+        for exit in [
+            Exit::Failed,
+            Exit::Usage,
+            Exit::NotFound,
+            Exit::Conflict,
+            Exit::Refused,
+            Exit::Unreachable,
+            Exit::Incomplete,
+        ] {
+            assert!(
+                text.contains(&format!("| {} |", exit as u8)),
+                "docs/cli.md says nothing of exit code {}",
+                exit as u8
+            );
+        }
+    }
 }

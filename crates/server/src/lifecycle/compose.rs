@@ -219,11 +219,7 @@ pub(crate) fn http(
         engine: Arc::clone(&core.engine),
         signer: Arc::clone(&core.signer),
         cache: Arc::clone(&core.cache),
-        metrics: vec![
-            Arc::new(tx),
-            Arc::new(LinkSource(link)),
-            Arc::new(ProcessMetrics { started_ms }),
-        ],
+        metrics: vec![Arc::new(tx), Arc::new(LinkSource(link)), Arc::new(ProcessMetrics { started_ms })],
         tracker: supervisor.tracker(),
         shutdown: supervisor.shutdown(),
     };
