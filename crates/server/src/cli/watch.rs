@@ -136,7 +136,7 @@ impl Bars {
         .collect();
         let counts = format!("{} ({})", counts.join(", "), deployment.state);
         if !self.watched {
-            let tenths = if progress.total == 0 { 0 } else { progress.finished * 10 / progress.total };
+            let tenths = (progress.finished * 10).checked_div(progress.total).unwrap_or_default();
             if self.tenths != Some(tenths) {
                 self.tenths = Some(tenths);
                 eprintln!("{} of {} devices ended: {counts}", progress.finished, progress.total);

@@ -25,27 +25,29 @@ pub(crate) fn serve(args: &ConfigArgs) -> Result<ExitCode, Failure> {
     let loaded = args.load()?;
     logging::start(&loaded.config.log)?;
     announce(&loaded);
-    let config = loaded.config;
-    let lock = DataLock::take(&config.data_dir).map_err(|error| Failure::because("cannot start", &error))?;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if config.worker_threads > 0 {
-        runtime.worker_threads(config.worker_threads as usize);
-    }
-    let runtime = runtime
-        .enable_all()
-        .thread_name("argosy")
-        .build()
-        .map_err(|error| Failure::because("cannot start", &error))?;
-    let ended = runtime.block_on(run(&config));
-    runtime.shutdown_timeout(HARD_LIMIT);
-    drop(lock);
-    match ended {
+    match run_on_threads(&loaded.config) {
         Ok(()) => {
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => Err(Failure::new(Exit::Failed, format!("{error:#}"))),
+        // Into the log, like everything since it was started: who reads it as JSON reads this too.
+        Err(error) => {
+            tracing::error!("{error:#}");
+            Ok(Exit::Failed.into())
+        }
     }
+}
+
+fn run_on_threads(config: &Config) -> anyhow::Result<()> {
+    let _lock = DataLock::take(&config.data_dir).context("cannot start")?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.worker_threads > 0 {
+        runtime.worker_threads(config.worker_threads as usize);
+    }
+    let runtime = runtime.enable_all().thread_name("argosy").build().context("cannot start")?;
+    let ended = runtime.block_on(run(config));
+    runtime.shutdown_timeout(HARD_LIMIT);
+    ended
 }
 
 fn announce(loaded: &Loaded) {

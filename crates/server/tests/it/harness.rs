@@ -34,6 +34,18 @@ pub(crate) fn argosy() -> Command {
     command
 }
 
+/// Reads until `text` has come.
+fn read_until(stream: &mut TcpStream, text: &str) -> String {
+    let mut answer = String::new();
+    while !answer.contains(text) {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).expect("an answer");
+        assert!(read > 0, "no {text} in {answer}");
+        answer.push_str(std::str::from_utf8(&piece[..read]).expect("UTF-8"));
+    }
+    answer
+}
+
 /// A folder with a server's data and an operator's home in it.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
@@ -59,8 +71,8 @@ impl Place {
             .current_dir(self.path())
             .args(["serve", "--log-format", "json", "--data-dir"])
             .arg(self.data());
-        for listener in ["--http-listen", "--https-listen", "--mqtt-listen"] {
-            command.args([listener, "127.0.0.1:0"]);
+        for listener in ["http", "https", "mqtt"] {
+            command.arg("--set").arg(format!("{listener}.listen=127.0.0.1:0"));
         }
         command
     }
@@ -103,6 +115,23 @@ impl Place {
         let file = self.data().join("admin-password.txt");
         let arguments = ["login", "--password-file", file.to_str().expect("path"), "--new-password-stdin"];
         self.cli_with(server, &arguments, "a much better password\n").ok();
+    }
+
+    /// Begins an upload and leaves it standing: work in hand.
+    pub(crate) fn start_upload(&self, server: &Server) -> TcpStream {
+        let (token, host) = (self.token(), &server.http);
+        let body = r#"{"file_name":"a.bin"}"#;
+        let mut stream = TcpStream::connect(host).expect("connect");
+        let head = format!("Host: {host}\r\nAuthorization: Bearer {token}\r\n");
+        let json = format!("{head}Content-Type: application/json\r\nContent-Length: {}", body.len());
+        write!(stream, "POST /api/v1/uploads HTTP/1.1\r\n{json}\r\n\r\n{body}").expect("send");
+        let answer = read_until(&mut stream, "max_size");
+        let id = answer.split("\"id\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an id");
+        let put = format!("{head}Expect: 100-continue\r\nContent-Length: 100");
+        write!(stream, "PUT /api/v1/uploads/{id} HTTP/1.1\r\n{put}\r\n\r\n").expect("send");
+        // The server reads the body: it says so.
+        read_until(&mut stream, "100 Continue");
+        stream
     }
 
     /// The token that `login` remembered.

@@ -1,14 +1,12 @@
 //! Starting and ending.
 
-use std::io::Write as _;
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::harness::{Place, run, until};
 
 fn mode(path: &Path) -> u32 {
-    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    std::fs::metadata(path).expect("metadata").permissions().mode() & 0o777
 }
 
 #[test]
@@ -45,6 +43,17 @@ fn a_second_start_on_the_same_folder_is_refused() {
 }
 
 #[test]
+fn a_port_that_is_taken_stops_the_start_with_its_key() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for key in ["http.listen", "https.listen", "mqtt.listen", "mqtt.plain.listen"] {
+        let place = Place::new();
+        let said = run(place.serve().arg("--set").arg(format!("{key}={address}")), "").failed(1);
+        assert!(said.contains(key) && said.contains(&address), "{key}: {said}");
+    }
+}
+
+#[test]
 fn a_killed_server_starts_again_with_what_it_had() {
     let place = Place::new();
     let mut server = place.start();
@@ -75,42 +84,6 @@ fn a_second_signal_ends_it_at_once() {
     assert!(server.end().success(), "{}", server.log());
     assert!(server.said("SIGTERM again").is_some());
     drop(upload);
-}
-
-impl Place {
-    /// Begins an upload and leaves it standing.
-    fn start_upload(&self, server: &super::harness::Server) -> TcpStream {
-        let (token, host) = (self.token(), &server.http);
-        let body = r#"{"file_name":"a.bin"}"#;
-        let mut stream = TcpStream::connect(host).unwrap();
-        let head = format!("Host: {host}\r\nAuthorization: Bearer {token}\r\n");
-        write!(
-            stream,
-            "POST /api/v1/uploads HTTP/1.1\r\n{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        let id = until("the upload", || {
-            let mut piece = [0; 4096];
-            let read = std::io::Read::read(&mut stream, &mut piece).unwrap();
-            answer.push_str(std::str::from_utf8(&piece[..read]).unwrap());
-            let (_, rest) = answer.split_once("\"id\":\"")?;
-            rest.contains("max_size").then(|| rest.split('"').next().unwrap().to_owned())
-        });
-        write!(
-            stream,
-            "PUT /api/v1/uploads/{id} HTTP/1.1\r\n{head}Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"
-        )
-        .unwrap();
-        // The server reads the body: it says so.
-        until("100 Continue", || {
-            let mut piece = [0; 64];
-            let read = std::io::Read::read(&mut stream, &mut piece).unwrap();
-            std::str::from_utf8(&piece[..read]).unwrap().contains("100").then_some(())
-        });
-        stream
-    }
 }
 
 #[test]
