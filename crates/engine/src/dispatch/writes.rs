@@ -36,12 +36,21 @@ impl Engine {
         let mut work = self.ports.registry.begin("plan").await?;
         let after = DeviceId(deployment.plan_cursor);
         let targets = work.plan_targets(&deployment, after, PLAN_CHUNK).await?;
+        let runs_it: Vec<DeviceId> =
+            targets.iter().filter(|t| t.image_hash == Some(deployment.hash)).map(|t| t.device).collect();
+        // A device at work on an older deployment will run that one's image next: the newer one has its turn afterwards.
+        let at_work: BTreeSet<DeviceId> = if runs_it.is_empty() {
+            BTreeSet::new()
+        } else {
+            let open = work.open_updates_of(&runs_it).await?;
+            open.into_iter().filter(|u| u.state.in_flight()).map(|u| u.device).collect()
+        };
         let updates: Vec<DeviceUpdate> = targets
             .iter()
             .map(|target| {
                 let mut update =
                     DeviceUpdate::planned(id, target.device, target.key.clone(), deployment.size);
-                if target.image_hash == Some(deployment.hash) {
+                if target.image_hash == Some(deployment.hash) && !at_work.contains(&target.device) {
                     update.apply(&UpdateEvent::AlreadyRuns, now);
                 }
                 update

@@ -49,7 +49,7 @@ impl Batch<'_> {
             }
             let Some(image_hash) = boot.image_hash else { continue };
             let event = match (boot.confirmed, state == UpdateState::Pending) {
-                (true, true) if image_hash == deployed => UpdateEvent::AlreadyRuns,
+                (true, true) if image_hash == deployed && !self.at_work(device) => UpdateEvent::AlreadyRuns,
                 (true, false) => UpdateEvent::Booted { image_hash, deployed },
                 // On trial: the new image has started, its confirmation is still to come.
                 (false, false) if image_hash == deployed => UpdateEvent::Installed,
@@ -60,6 +60,12 @@ impl Batch<'_> {
         self.set_brief(device, |b| b.firmware_version = from);
         let version = boot.version.as_ref().map(|v| v.as_str().to_owned());
         self.reported(device, version, boot.image_hash.filter(|_| boot.confirmed), at);
+    }
+
+    /// Whether the device holds a slot of some deployment: it will run that one's image next, whatever it runs now.
+    fn at_work(&self, device: DeviceId) -> bool {
+        let ids = self.updates_of.get(&device).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().any(|id| self.updates.get(id).is_some_and(|(update, _)| update.state.in_flight()))
     }
 
     /// What a device says it runs. A change that no deployment explains goes into its history as reported.

@@ -2,4 +2,5 @@
 
 mod fleet;
 mod ingest;
+mod newer;
 mod rollout;
