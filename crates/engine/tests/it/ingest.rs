@@ -1,13 +1,15 @@
 use argosy_domain::model::InboxKind;
 use argosy_domain::page::PageRequest;
-use argosy_domain::ports::{ClientIdentity, DeviceEvents, Door, PresentedCertificate, Refusal, Registry};
+use argosy_domain::ports::{
+    ClientIdentity, DeviceEvents, Door, InboxFilter, PresentedCertificate, Refusal, Registry,
+};
 use argosy_engine::DeviceRequest;
 
 use crate::fleet::{Fleet, hash, key};
 
 async fn inbox(fleet: &Fleet, kind: InboxKind) -> Vec<argosy_domain::model::InboxRow> {
     let mut read = fleet.registry.read().await.expect("read");
-    read.inbox(Some(kind), &PageRequest::first(100)).await.expect("inbox").items
+    read.inbox(&InboxFilter::kind(kind), &PageRequest::first(100)).await.expect("inbox").items
 }
 
 #[tokio::test]

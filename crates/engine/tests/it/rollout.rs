@@ -172,7 +172,15 @@ async fn cancel_ends_everything_at_once_and_tells_those_at_work() {
     assert_eq!((summary.words.canceled, summary.counts.total()), (4, 4));
     assert!(summary.deployment.finished_at.is_some());
     let page = argosy_domain::page::PageRequest::first(1);
-    let audit = fleet.engine.registry().read().await.expect("read").audit(&page).await.expect("audit");
+    let audit = fleet
+        .engine
+        .registry()
+        .read()
+        .await
+        .expect("read")
+        .audit(&Default::default(), &page)
+        .await
+        .expect("audit");
     let last = audit.items.first().expect("an entry");
     assert_eq!(
         (last.action.as_str(), last.detail.as_str()),

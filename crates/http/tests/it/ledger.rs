@@ -37,4 +37,10 @@ async fn a_message_that_is_not_understood_is_listed() {
     DeviceEvents::message(&*server.engine, message).await.unwrap();
     let listed = admin.get("/api/v1/dead-letters").await.expect(200);
     insta::assert_json_snapshot!(listed.shown());
+    let count =
+        async |path: &str| admin.get(path).await.expect(200).json()["items"].as_array().unwrap().len();
+    assert_eq!(count("/api/v1/dead-letters?device=vm-1").await, 1);
+    assert_eq!(count("/api/v1/dead-letters?device=vm-2").await, 0);
+    assert_eq!(count("/api/v1/audit?action=product.create&actor=user%3Aadmin").await, 1);
+    assert_eq!(count("/api/v1/audit?subject=product%3Anobody").await, 0);
 }

@@ -47,9 +47,9 @@ pub(crate) enum Command {
     /// Your tokens for programs
     Token(Group<token::Command>),
     /// Messages of devices that could not be understood
-    DeadLetters(ledger::LedgerArgs),
+    DeadLetters(ledger::DeadLetterArgs),
     /// Who did what
-    Audit(ledger::LedgerArgs),
+    Audit(ledger::AuditArgs),
 }
 
 /// A group of commands, and how to reach the server.

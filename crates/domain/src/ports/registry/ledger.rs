@@ -1,6 +1,6 @@
 //! Outbox, inbox, audit, idempotency.
 
-use argosy_proto::{InboxId, OutboxId};
+use argosy_proto::{DeviceKey, InboxId, OutboxId};
 use async_trait::async_trait;
 
 use crate::Timestamp;
@@ -8,15 +8,42 @@ use crate::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxRow
 use crate::page::{Page, PageRequest};
 use crate::ports::PortResult;
 
+/// Which inbox rows: every field that is set must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InboxFilter {
+    /// Of this kind.
+    pub kind: Option<InboxKind>,
+    /// From this device (exact).
+    pub key: Option<DeviceKey>,
+}
+
+impl InboxFilter {
+    /// Everything of a kind.
+    pub const fn kind(kind: InboxKind) -> Self {
+        Self { kind: Some(kind), key: None }
+    }
+}
+
+/// Which audit entries: every field that is set must hold, exactly.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// By this actor (`user:alice`).
+    pub actor: Option<String>,
+    /// This action (`deployment.cancel`).
+    pub action: Option<String>,
+    /// On this subject (`device:vm-1`).
+    pub subject: Option<String>,
+}
+
 /// Reads of the ledger.
 #[async_trait]
 pub trait LedgerRead {
     /// Outbox rows with id > `after`, by id, `limit` at most.
     async fn outbox(&mut self, after: OutboxId, limit: u32) -> PortResult<Vec<OutboxRow>>;
-    /// Inbox rows of a kind, newest first (descending id).
-    async fn inbox(&mut self, kind: Option<InboxKind>, page: &PageRequest) -> PortResult<Page<InboxRow>>;
+    /// Inbox rows, newest first (descending id).
+    async fn inbox(&mut self, filter: &InboxFilter, page: &PageRequest) -> PortResult<Page<InboxRow>>;
     /// Audit entries, newest first (descending id).
-    async fn audit(&mut self, page: &PageRequest) -> PortResult<Page<AuditEntry>>;
+    async fn audit(&mut self, filter: &AuditFilter, page: &PageRequest) -> PortResult<Page<AuditEntry>>;
     /// A kept answer.
     async fn idempotency(&mut self, key: &str) -> PortResult<Option<IdempotencyRecord>>;
 }

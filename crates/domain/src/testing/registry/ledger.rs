@@ -7,13 +7,14 @@ use super::list_cases;
 use crate::Timestamp;
 use crate::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxKind, OutboxRow};
 use crate::page::PageRequest;
-use crate::ports::{MAX_BULK, Registry};
+use crate::ports::{AuditFilter, InboxFilter, MAX_BULK, Registry};
 
 list_cases!("ledger":
     the_outbox_keeps_its_order,
     ten_thousand_outbox_rows_in_one_call,
     the_inbox_keeps_what_came,
     the_inbox_is_drained_by_kind,
+    the_inbox_is_searched_by_device,
     the_inbox_is_bounded_by_kind,
     ten_thousand_inbox_rows_in_one_call,
     the_audit_trail_comes_newest_first,
@@ -92,7 +93,8 @@ async fn insert_inbox(registry: &dyn Registry, rows: &[InboxRow]) {
 
 async fn numbers(registry: &dyn Registry, kind: Option<InboxKind>) -> Vec<String> {
     let mut session = read(registry).await;
-    let rows = walk!(3, |page| session.inbox(kind, &page));
+    let filter = InboxFilter { kind, key: None };
+    let rows = walk!(3, |page| session.inbox(&filter, &page));
     assert!(rows.is_sorted_by(|a: &InboxRow, b: &InboxRow| a.id > b.id), "newest first");
     rows.into_iter().map(|r| String::from_utf8(r.payload).expect("digits")).collect()
 }
@@ -104,7 +106,8 @@ async fn the_inbox_keeps_what_came(registry: &dyn Registry) {
     new[1].topic = "v1/vm-1/\u{1F525}/'\\%".to_owned();
     insert_inbox(registry, &[]).await;
     insert_inbox(registry, &new).await;
-    let page = read(registry).await.inbox(None, &PageRequest::first(10)).await.expect("read");
+    let page =
+        read(registry).await.inbox(&InboxFilter::default(), &PageRequest::first(10)).await.expect("read");
     let bare: Vec<_> = page.items.into_iter().map(|r| InboxRow { id: InboxId(0), ..r }).collect();
     new.reverse();
     assert_eq!(bare, new);
@@ -116,7 +119,8 @@ async fn the_inbox_is_drained_by_kind(registry: &dyn Registry) {
     insert_inbox(registry, &rows).await;
     assert_eq!(numbers(registry, None).await, ["8", "7", "6", "5", "4", "3", "2", "1"]);
     assert_eq!(numbers(registry, Some(DeadLetter)).await, ["8", "4"]);
-    let page = read(registry).await.inbox(None, &PageRequest::first(10)).await.expect("read");
+    let page =
+        read(registry).await.inbox(&InboxFilter::default(), &PageRequest::first(10)).await.expect("read");
     let fifth = page.items.iter().find(|r| r.payload == b"5").expect("there").id;
     let mut unit = begin(registry).await;
     assert_eq!(unit.trim_inbox(Message, Some(fifth), None).await.expect("trim"), 4);
@@ -148,7 +152,8 @@ async fn ten_thousand_inbox_rows_in_one_call(registry: &dyn Registry) {
     let rows: Vec<_> = (0..count).map(|i| message(InboxKind::Message, i)).collect();
     insert_inbox(registry, &rows).await;
     let mut session = read(registry).await;
-    let found = walk!(1000, |page| session.inbox(Some(InboxKind::Message), &page));
+    let filter = InboxFilter::kind(InboxKind::Message);
+    let found = walk!(1000, |page| session.inbox(&filter, &page));
     let found: Vec<_> = found.into_iter().rev().map(|r| InboxRow { id: InboxId(0), ..r }).collect();
     assert!(found == rows, "every row, in order");
     drop(session);
@@ -176,9 +181,36 @@ async fn the_audit_trail_comes_newest_first(registry: &dyn Registry) {
     }
     unit.commit().await.expect("commit");
     let mut session = read(registry).await;
-    let found = walk!(3, |page| session.audit(&page));
+    let all = AuditFilter::default();
+    let found = walk!(3, |page| session.audit(&all, &page));
     let found: Vec<_> = found.into_iter().rev().map(|e| AuditEntry { id: AuditId(0), ..e }).collect();
     assert_eq!(found, entries);
+    for entry in &entries {
+        let by_actor = AuditFilter { actor: Some(entry.actor.clone()), ..AuditFilter::default() };
+        let by_subject = AuditFilter { subject: Some(entry.subject.clone()), ..AuditFilter::default() };
+        for filter in [by_actor, by_subject] {
+            let found = session.audit(&filter, &PageRequest::first(10)).await.expect("read").items;
+            let found: Vec<_> = found.into_iter().map(|e| AuditEntry { id: AuditId(0), ..e }).collect();
+            assert_eq!(found, std::slice::from_ref(entry), "exactly what was asked for");
+        }
+    }
+    for (action, count) in [("device.patch", entries.len()), ("DEVICE.PATCH", 0), ("device.%", 0)] {
+        let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
+        assert_eq!(walk!(3, |page| session.audit(&filter, &page)).len(), count, "{action}");
+    }
+}
+
+async fn the_inbox_is_searched_by_device(registry: &dyn Registry) {
+    let mut rows: Vec<_> = (1..=4).map(|i| message(InboxKind::DeadLetter, i)).collect();
+    rows[1].key = key("other");
+    rows[3].key = key("OTHER");
+    insert_inbox(registry, &rows).await;
+    let mut session = read(registry).await;
+    let filter = InboxFilter { kind: Some(InboxKind::DeadLetter), key: Some(key("other")) };
+    let found = session.inbox(&filter, &PageRequest::first(10)).await.expect("read").items;
+    assert_eq!(found.into_iter().map(|r| r.payload).collect::<Vec<_>>(), [b"2".to_vec()]);
+    let filter = InboxFilter { kind: Some(InboxKind::Message), key: Some(key("other")) };
+    assert!(session.inbox(&filter, &PageRequest::first(10)).await.expect("read").items.is_empty());
 }
 
 fn answer(key: &str, at: i64) -> IdempotencyRecord {

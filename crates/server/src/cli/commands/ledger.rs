@@ -2,22 +2,43 @@
 
 use std::process::ExitCode;
 
-use argosy_api::{AuditView, DeadLetterView, PageQuery};
+use argosy_api::{AuditQuery, AuditView, DeadLetterQuery, DeadLetterView};
 use clap::Args;
 
 use crate::args::Failure;
 use crate::cli::context::{ConnectArgs, Take};
 
-/// Which rows.
+/// Which dead letters.
 #[derive(Debug, Args)]
-pub(crate) struct LedgerArgs {
+pub(crate) struct DeadLetterArgs {
     #[command(flatten)]
     connect: ConnectArgs,
     #[command(flatten)]
     take: Take,
+    /// Only those of this device
+    #[arg(long, value_name = "KEY")]
+    device: Option<String>,
 }
 
-pub(crate) async fn dead_letters(args: &LedgerArgs) -> Result<ExitCode, Failure> {
+/// Which audit entries.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    connect: ConnectArgs,
+    #[command(flatten)]
+    take: Take,
+    /// Only what this actor did (user:alice, token:ci, system)
+    #[arg(long)]
+    actor: Option<String>,
+    /// Only this action (deployment.cancel, device.suspend, ...)
+    #[arg(long)]
+    action: Option<String>,
+    /// Only on this subject (device:vm-1, deployment:12, ...)
+    #[arg(long)]
+    subject: Option<String>,
+}
+
+pub(crate) async fn dead_letters(args: &DeadLetterArgs) -> Result<ExitCode, Failure> {
     let row = |letter: &DeadLetterView| {
         vec![
             letter.received_at.to_string(),
@@ -28,11 +49,12 @@ pub(crate) async fn dead_letters(args: &LedgerArgs) -> Result<ExitCode, Failure>
         ]
     };
     let headers = ["received", "device", "topic", "reason", "payload"];
-    args.connect.open()?.list("dead-letters", &PageQuery::default(), args.take, &headers, row).await?;
+    let query = DeadLetterQuery { device: args.device.clone(), ..DeadLetterQuery::default() };
+    args.connect.open()?.list("dead-letters", &query, args.take, &headers, row).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn audit(args: &LedgerArgs) -> Result<ExitCode, Failure> {
+pub(crate) async fn audit(args: &AuditArgs) -> Result<ExitCode, Failure> {
     let row = |entry: &AuditView| {
         vec![
             entry.at.to_string(),
@@ -43,6 +65,12 @@ pub(crate) async fn audit(args: &LedgerArgs) -> Result<ExitCode, Failure> {
         ]
     };
     let headers = ["at", "who", "what", "to", "detail"];
-    args.connect.open()?.list("audit", &PageQuery::default(), args.take, &headers, row).await?;
+    let query = AuditQuery {
+        actor: args.actor.clone(),
+        action: args.action.clone(),
+        subject: args.subject.clone(),
+        ..AuditQuery::default()
+    };
+    args.connect.open()?.list("audit", &query, args.take, &headers, row).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use super::table::{Order, page};
 use crate::Timestamp;
 use crate::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxRow};
 use crate::page::{Page, PageRequest};
-use crate::ports::{LedgerRead, LedgerWrite, PortError, PortResult};
+use crate::ports::{AuditFilter, InboxFilter, LedgerRead, LedgerWrite, PortError, PortResult};
 
 #[async_trait]
 impl LedgerRead for Session {
@@ -17,13 +17,20 @@ impl LedgerRead for Session {
         Ok(rows.take(limit as usize).cloned().collect())
     }
 
-    async fn inbox(&mut self, kind: Option<InboxKind>, request: &PageRequest) -> PortResult<Page<InboxRow>> {
-        let rows = self.state.inbox.values().filter(|r| kind.is_none_or(|k| r.kind == k));
+    async fn inbox(&mut self, filter: &InboxFilter, request: &PageRequest) -> PortResult<Page<InboxRow>> {
+        let rows = self.state.inbox.values().filter(|r| {
+            filter.kind.is_none_or(|k| r.kind == k) && filter.key.as_ref().is_none_or(|k| r.key == *k)
+        });
         page("inbox", rows.map(|r| (r.id.get(), r.clone())), Order::NewestFirst, request)
     }
 
-    async fn audit(&mut self, request: &PageRequest) -> PortResult<Page<AuditEntry>> {
-        let rows = self.state.audit.values().map(|e| (e.id.get(), e.clone()));
+    async fn audit(&mut self, filter: &AuditFilter, request: &PageRequest) -> PortResult<Page<AuditEntry>> {
+        let is = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|w| w == is);
+        let rows = self.state.audit.values();
+        let rows = rows.filter(|e| {
+            is(&filter.actor, &e.actor) && is(&filter.action, &e.action) && is(&filter.subject, &e.subject)
+        });
+        let rows = rows.map(|e| (e.id.get(), e.clone()));
         page("audit", rows, Order::NewestFirst, request)
     }
 
