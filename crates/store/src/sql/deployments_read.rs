@@ -9,10 +9,12 @@ use argosy_domain::ports::{DeploymentFilter, DeploymentsRead, PortResult, Target
 use argosy_proto::{DeploymentId, DeviceId, FirmwareId, UserId};
 use async_trait::async_trait;
 
-use super::query::{Conditions, Query, json_rows};
+use super::batch::Batch;
+use super::dialect::int;
+use super::query::{Conditions, Query};
 use super::row::{Columns, Decoded};
 use super::session::{Order, Session};
-use super::update_rows::{COLUMNS, PAIR, Pair, in_flight_states, update};
+use super::update_rows::{COLUMNS, PAIR, in_flight_states, pairs, update};
 
 const DEPLOYMENT: &str = "SELECT id, name, firmware_id, target, policy, created_by, hash, size, version, state, planned, \
                           plan_cursor, generation, created_at, started_at, finished_at FROM deployments";
@@ -194,11 +196,8 @@ impl DeploymentsRead for Session {
             self.dialect.rows(PAIR),
             self.dialect.lead_join(),
         );
-        let pairs = ids
-            .iter()
-            .map(|(deployment, device)| Pair { deployment_id: deployment.get(), device_id: device.get() });
         let mut found = Vec::with_capacity(ids.len());
-        for chunk in json_rows(OPERATION, pairs)? {
+        for chunk in pairs(self.dialect, ids.iter().copied()).arguments() {
             found.extend(self.all(OPERATION, Query::new(query.clone()).bind(chunk), update).await?);
         }
         Ok(found)
@@ -267,19 +266,17 @@ impl DeploymentsRead for Session {
         let query = format!(
             "SELECT {COLUMNS} FROM {} {lead} device_updates u ON u.device_id = e.id AND u.finished_at IS NULL \
              {lead} deployments p ON p.id = u.deployment_id AND {} ORDER BY u.device_id, u.deployment_id",
-            self.dialect.rows(&[super::dialect::int("id")]),
+            self.dialect.rows(&[int("id")]),
             states(&self.dialect.unindexed("p.state"), active),
             lead = self.dialect.lead_join(),
         );
-        #[derive(serde::Serialize)]
-        struct Row {
-            id: i64,
-        }
         let mut ids: Vec<_> = devices.iter().map(|id| id.get()).collect();
         ids.sort_unstable();
         ids.dedup();
         let mut found = Vec::new();
-        for chunk in json_rows(OPERATION, ids.into_iter().map(|id| Row { id }))? {
+        let mut batch = Batch::new(self.dialect, &[int("id")]);
+        ids.into_iter().for_each(|id| batch.row(&[id.into()]));
+        for chunk in batch.arguments() {
             found.extend(self.all(OPERATION, Query::new(query.clone()).bind(chunk), update).await?);
         }
         Ok(found)

@@ -9,10 +9,11 @@ use argosy_domain::ports::{CancelChunk, DeploymentsWrite, PortError, PortResult}
 use argosy_proto::{DeploymentId, DeviceId};
 use async_trait::async_trait;
 
+use super::batch::{Batch, Cell, cut};
 use super::dialect::{Existing, int};
-use super::query::{Query, clean, json, json_rows};
+use super::query::{Query, json};
 use super::session::Session;
-use super::update_rows::{COLUMNS, PAIR, Pair, ROW, UpdateRow, in_flight_states, open_states, update};
+use super::update_rows::{COLUMNS, PAIR, Pair, ROW, cells, in_flight_states, open_states, pairs, update};
 
 /// What a device update may change: all but its key.
 const MUTABLE: &[&str] = &[
@@ -60,7 +61,7 @@ impl Session {
             let query = Query::new(query).bind(id.get()).bind(state.as_str()).bind(left);
             let found = self
                 .all(operation, query, |row| {
-                    Ok((row.word()?, Pair { deployment_id: row.int()?, device_id: row.int()? }))
+                    Ok((row.word()?, (DeploymentId(row.int()?), DeviceId(row.int()?))))
                 })
                 .await?;
             keys.extend(found);
@@ -77,7 +78,7 @@ impl Session {
         message: &str,
         now: Timestamp,
     ) -> PortResult<u64> {
-        let message = clean(message, MAX_UPDATE_MESSAGE).into_owned();
+        let message = cut(message, MAX_UPDATE_MESSAGE);
         let set = [
             ("state", Query::new("?").bind(state.as_str())),
             ("message", Query::new("?").bind(message)),
@@ -87,7 +88,7 @@ impl Session {
         ];
         let on = "t.deployment_id = e.deployment_id AND t.device_id = e.device_id";
         let mut ended = 0;
-        for chunk in json_rows(operation, keys)? {
+        for chunk in pairs(self.dialect, keys).arguments() {
             let only = Query::new("t.finished_at IS NULL");
             let query = self.dialect.update_rows("device_updates", PAIR, chunk, on, &set, only);
             ended += self.run(operation, query).await?;
@@ -152,10 +153,11 @@ impl DeploymentsWrite for Session {
         if !self.all_exist(OPERATION, "devices", &devices).await? {
             return Err(PortError::reference(OPERATION, "update.device"));
         }
-        let rows = updates.iter().enumerate().map(|(n, update)| UpdateRow::new(n, update, update.revision));
+        let mut batch = Batch::numbered(self.dialect, ROW);
+        updates.iter().for_each(|update| batch.row(&cells(update)));
         let keep = Existing::Keep("deployment_id, device_id");
-        let statement = self.dialect.insert_rows("device_updates", ROW, true, keep);
-        for chunk in json_rows(OPERATION, rows)? {
+        let statement = self.dialect.insert_rows("device_updates", batch.columns(), keep);
+        for chunk in batch.arguments() {
             self.run(OPERATION, Query::new(statement.clone()).bind(chunk)).await?;
         }
         Ok(())
@@ -163,15 +165,19 @@ impl DeploymentsWrite for Session {
 
     async fn save_device_updates(&mut self, updates: &[(DeviceUpdate, i64)]) -> PortResult<u64> {
         const OPERATION: &str = "save_device_updates";
-        let rows = updates.iter().enumerate().map(|(n, (update, read))| UpdateRow::new(n, update, *read));
         let mut columns = ROW.to_vec();
         columns.push(int("was"));
+        let mut batch = Batch::new(self.dialect, &columns);
+        for (update, read) in updates {
+            let cells: Vec<_> = cells(update).into_iter().chain([Cell::Int(*read)]).collect();
+            batch.row(&cells);
+        }
         let values: Vec<_> = MUTABLE.iter().map(|column| format!("e.{column}")).collect();
         let set: Vec<_> =
             MUTABLE.iter().zip(values).map(|(column, value)| (*column, Query::new(value))).collect();
         let on = "t.deployment_id = e.deployment_id AND t.device_id = e.device_id";
         let mut matched = 0;
-        for chunk in json_rows(OPERATION, rows)? {
+        for chunk in batch.arguments() {
             let only = Query::new("t.revision = e.was");
             let query = self.dialect.update_rows("device_updates", &columns, chunk, on, &set, only);
             matched += self.run(OPERATION, query).await?;
@@ -189,7 +195,7 @@ impl DeploymentsWrite for Session {
         const OPERATION: &str = "cancel_updates";
         let keys = self.keys_in(OPERATION, id, open_states(), limit).await?;
         let held = |state: &UpdateState| in_flight_states().any(|s| s == *state);
-        let held = keys.iter().filter(|(state, _)| held(state)).map(|(_, pair)| pair);
+        let held = keys.iter().filter(|(state, _)| held(state)).map(|(_, pair)| *pair);
         let query = format!(
             "SELECT {COLUMNS} FROM {} {} device_updates u \
              ON u.deployment_id = e.deployment_id AND u.device_id = e.device_id",
@@ -197,7 +203,7 @@ impl DeploymentsWrite for Session {
             self.dialect.lead_join(),
         );
         let mut in_flight = Vec::new();
-        for chunk in json_rows(OPERATION, held)? {
+        for chunk in pairs(self.dialect, held).arguments() {
             in_flight.extend(self.all(OPERATION, Query::new(query.clone()).bind(chunk), update).await?);
         }
         let keys = keys.into_iter().map(|(_, pair)| pair);
@@ -237,9 +243,8 @@ impl DeploymentsWrite for Session {
             keep = self.dialect.for_update(),
         );
         let query = Query::new(query).bind(newer.get()).bind(after.get()).bind(upto.get());
-        let keys = self
-            .all(OPERATION, query, |row| Ok(Pair { deployment_id: row.int()?, device_id: row.int()? }))
-            .await?;
+        let keys =
+            self.all(OPERATION, query, |row| Ok((DeploymentId(row.int()?), DeviceId(row.int()?)))).await?;
         self.end_updates(OPERATION, keys.into_iter(), UpdateState::Canceled, message, now).await
     }
 }

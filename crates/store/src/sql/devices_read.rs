@@ -6,8 +6,9 @@ use argosy_domain::ports::{DeviceBrief, DeviceCounts, DevicesRead, PortResult};
 use argosy_proto::{DeploymentId, DeviceId, DeviceKey, FirmwareId, GroupId, HistoryId, ProductId, RegionId};
 use async_trait::async_trait;
 
+use super::batch::Batch;
 use super::dialect::text;
-use super::query::{Query, json_rows};
+use super::query::Query;
 use super::row::{Columns, Decoded};
 use super::session::{Order, Session};
 
@@ -124,19 +125,17 @@ impl DevicesRead for Session {
 
     async fn device_briefs(&mut self, keys: &[DeviceKey]) -> PortResult<Vec<DeviceBrief>> {
         const OPERATION: &str = "device_briefs";
-        #[derive(serde::Serialize)]
-        struct Row<'a> {
-            k: &'a str,
-        }
-        let rows = self.dialect.rows(&[text("k")]);
+        let mut batch = Batch::new(self.dialect, &[text("k")]);
+        keys.iter().for_each(|key| batch.row(&[key.as_str().into()]));
+        let rows = self.dialect.rows(batch.columns());
         let lead = self.dialect.lead_join();
         let query = format!(
             "SELECT d.id, d.device_key, d.product_id, d.state, d.capabilities, d.firmware_version, d.image_hash \
              FROM {rows} {lead} devices d ON d.device_key = e.k"
         );
         let mut briefs = Vec::with_capacity(keys.len());
-        for json in json_rows(OPERATION, keys.iter().map(|key| Row { k: key.as_str() }))? {
-            briefs.extend(self.all(OPERATION, Query::new(query.clone()).bind(json), brief).await?);
+        for rows in batch.arguments() {
+            briefs.extend(self.all(OPERATION, Query::new(query.clone()).bind(rows), brief).await?);
         }
         Ok(briefs)
     }

@@ -7,10 +7,10 @@ use argosy_domain::model::{
 use argosy_domain::ports::{DevicesWrite, PortError, PortErrorKind, PortResult};
 use argosy_proto::DeviceId;
 use async_trait::async_trait;
-use serde::Serialize;
 
+use super::batch::{Batch, SHORT, cut};
 use super::dialect::{Column, Existing, int, text};
-use super::query::{ANY, Query, SHORT, clean, json, json_rows};
+use super::query::{Query, json};
 use super::session::Session;
 
 const DEVICE: &[Column] = &[
@@ -27,23 +27,6 @@ const DEVICE: &[Column] = &[
     int("created_at"),
     int("updated_at"),
 ];
-
-#[derive(Serialize)]
-struct DeviceRow<'a> {
-    n: usize,
-    device_key: &'a str,
-    key_lower: String,
-    name: std::borrow::Cow<'a, str>,
-    name_lower: String,
-    product_id: i64,
-    group_id: Option<i64>,
-    region_id: Option<i64>,
-    attributes: String,
-    state: &'a str,
-    capabilities: &'a str,
-    created_at: i64,
-    updated_at: i64,
-}
 
 const CERTIFICATE: &[Column] = &[
     text("issuer"),
@@ -65,39 +48,40 @@ const CHANGE: &[Column] = &[
     text("kind"),
 ];
 
+/// The table of live facts, and how a batch's rows find theirs in it.
+const STATUS: (&str, &str) = ("device_status", "t.device_id = e.id");
+
 /// The rows of a bulk call, each once: ids that a foreign key may miss.
 fn distinct(ids: impl Iterator<Item = i64>) -> Vec<i64> {
     ids.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 impl Session {
-    /// Inserts the rows of each JSON array.
+    /// Inserts a numbered batch.
     pub(super) async fn insert_all(
         &mut self,
         operation: &'static str,
         table: &str,
-        columns: &[Column],
-        chunks: Vec<String>,
+        mut batch: Batch,
     ) -> PortResult<()> {
-        let statement = self.dialect.insert_rows(table, columns, true, Existing::Refuse);
-        for chunk in chunks {
-            self.run(operation, Query::new(statement.clone()).bind(chunk)).await?;
+        let statement = self.dialect.insert_rows(table, batch.columns(), Existing::Refuse);
+        for rows in batch.arguments() {
+            self.run(operation, Query::new(statement.clone()).bind(rows)).await?;
         }
         Ok(())
     }
 
+    /// Updates the rows of `table AS t` by those of a batch.
     async fn update_all(
         &mut self,
         operation: &'static str,
-        table: &str,
-        columns: &[Column],
-        key: &str,
+        (table, key): (&str, &str),
+        mut batch: Batch,
         set: &[(&str, Query)],
         only: Query,
-        chunks: Vec<String>,
     ) -> PortResult<()> {
-        for chunk in chunks {
-            let query = self.dialect.update_rows(table, columns, chunk, key, set, only.clone());
+        for rows in batch.arguments() {
+            let query = self.dialect.update_rows(table, batch.columns(), rows, key, set, only.clone());
             self.run(operation, query).await?;
         }
         Ok(())
@@ -105,79 +89,46 @@ impl Session {
 
     /// Heard at, and the last status.
     async fn touch_seen(&mut self, touches: &[DeviceTouch]) -> PortResult<()> {
-        const OPERATION: &str = "touch_devices";
-        #[derive(Serialize)]
-        struct Row<'a> {
-            id: i64,
-            seen: i64,
-            status: Option<std::borrow::Cow<'a, str>>,
+        let mut batch = Batch::new(self.dialect, &[int("id"), int("seen"), text("status")]);
+        for t in touches {
+            batch.row(&[t.device.get().into(), t.seen_at.into(), t.status.as_deref().into()]);
         }
-        let rows = touches.iter().map(|t| Row {
-            id: t.device.get(),
-            seen: t.seen_at.as_millis(),
-            status: t.status.as_deref().map(|s| clean(s, ANY)),
-        });
         let seen = "CASE WHEN t.last_seen_at > e.seen THEN t.last_seen_at ELSE e.seen END";
         let set =
             [("last_seen_at", Query::new(seen)), ("status", Query::new("COALESCE(e.status, t.status)"))];
-        let columns = [int("id"), int("seen"), text("status")];
-        let chunks = json_rows(OPERATION, rows)?;
-        self.update_all(
-            OPERATION,
-            "device_status",
-            &columns,
-            "t.device_id = e.id",
-            &set,
-            Query::default(),
-            chunks,
-        )
-        .await
+        self.update_all("touch_devices", STATUS, batch, &set, Query::default()).await
     }
 
     /// Connected or gone: `online_changed_at` moves only when `online` does.
     async fn touch_online(&mut self, touches: &[DeviceTouch]) -> PortResult<()> {
-        const OPERATION: &str = "touch_devices";
-        #[derive(Serialize)]
-        struct Row {
-            id: i64,
-            seen: i64,
-            online: i64,
+        let mut batch = Batch::new(self.dialect, &[int("id"), int("seen"), int("online")]);
+        for t in touches {
+            if let Some(online) = t.online {
+                batch.row(&[t.device.get().into(), t.seen_at.into(), online.into()]);
+            }
         }
-        let rows = touches.iter().filter_map(|t| {
-            let online = i64::from(t.online?);
-            Some(Row { id: t.device.get(), seen: t.seen_at.as_millis(), online })
-        });
         let set = [("online", Query::new("e.online")), ("online_changed_at", Query::new("e.seen"))];
-        let columns = [int("id"), int("seen"), int("online")];
         let only = Query::new("(t.online <> e.online OR t.online_changed_at IS NULL)");
-        let chunks = json_rows(OPERATION, rows)?;
-        self.update_all(OPERATION, "device_status", &columns, "t.device_id = e.id", &set, only, chunks).await
+        self.update_all("touch_devices", STATUS, batch, &set, only).await
     }
 
     /// What it runs and can do. Most messages say what is known already, so only rows that differ are written.
     async fn touch_facts(&mut self, touches: &[DeviceTouch]) -> PortResult<()> {
         const OPERATION: &str = "touch_devices";
-        #[derive(Serialize)]
-        struct Row<'a> {
-            id: i64,
-            version: Option<std::borrow::Cow<'a, str>>,
-            has_image: i64,
-            image: Option<String>,
-            capabilities: Option<String>,
-        }
-        let mut rows = Vec::new();
+        let columns = [int("id"), text("version"), int("has_image"), text("image"), text("capabilities")];
+        let mut batch = Batch::new(self.dialect, &columns);
         for t in touches {
             if t.firmware_version.is_none() && t.image_hash.is_none() && t.capabilities.is_none() {
                 continue;
             }
             let capabilities = t.capabilities.as_ref().map(|c| json(OPERATION, c)).transpose()?;
-            rows.push(Row {
-                id: t.device.get(),
-                version: t.firmware_version.as_deref().map(|v| clean(v, SHORT)),
-                has_image: i64::from(t.image_hash.is_some()),
-                image: t.image_hash.flatten().map(|h| h.to_string()),
-                capabilities,
-            });
+            batch.row(&[
+                t.device.get().into(),
+                t.firmware_version.as_deref().map(|v| cut(v, SHORT)).into(),
+                t.image_hash.is_some().into(),
+                t.image_hash.flatten().map(|h| h.to_string()).into(),
+                capabilities.into(),
+            ]);
         }
         let image = "CASE WHEN e.has_image = 1 THEN e.image ELSE t.image_hash END";
         let set = [
@@ -185,14 +136,12 @@ impl Session {
             ("image_hash", Query::new(image)),
             ("capabilities", Query::new("COALESCE(e.capabilities, t.capabilities)")),
         ];
-        let columns = [int("id"), text("version"), int("has_image"), text("image"), text("capabilities")];
         let only = Query::new(format!(
             "((e.version IS NOT NULL AND {}) OR (e.has_image = 1 AND {}) OR e.capabilities <> t.capabilities)",
             self.dialect.differs("t.firmware_version", "e.version"),
             self.dialect.differs("t.image_hash", "e.image"),
         ));
-        let chunks = json_rows(OPERATION, rows)?;
-        self.update_all(OPERATION, "devices", &columns, "t.id = e.id", &set, only, chunks).await
+        self.update_all(OPERATION, ("devices", "t.id = e.id"), batch, &set, only).await
     }
 }
 
@@ -200,26 +149,24 @@ impl Session {
 impl DevicesWrite for Session {
     async fn insert_devices(&mut self, new: &[NewDevice], now: Timestamp) -> PortResult<Vec<DeviceId>> {
         const OPERATION: &str = "insert_devices";
-        let mut rows = Vec::with_capacity(new.len());
-        for (n, device) in new.iter().enumerate() {
-            rows.push(DeviceRow {
-                n,
-                device_key: device.key.as_str(),
-                key_lower: device.key.as_str().to_ascii_lowercase(),
-                name: clean(&device.name, ANY),
-                name_lower: clean(&device.name, ANY).to_ascii_lowercase(),
-                product_id: device.product.get(),
-                group_id: device.group.map(|g| g.get()),
-                region_id: device.region.map(|r| r.get()),
-                attributes: json(OPERATION, &device.attributes)?,
-                state: device.state.as_str(),
-                capabilities: "[]",
-                created_at: now.as_millis(),
-                updated_at: now.as_millis(),
-            });
+        let mut batch = Batch::numbered(self.dialect, DEVICE);
+        for device in new {
+            batch.row(&[
+                device.key.as_str().into(),
+                device.key.as_str().to_ascii_lowercase().into(),
+                device.name.as_str().into(),
+                device.name.to_ascii_lowercase().into(),
+                device.product.get().into(),
+                device.group.map(|g| g.get()).into(),
+                device.region.map(|r| r.get()).into(),
+                json(OPERATION, &device.attributes)?.into(),
+                device.state.as_str().into(),
+                "[]".into(),
+                now.into(),
+                now.into(),
+            ]);
         }
-        let chunks = json_rows(OPERATION, &rows)?;
-        if let Err(error) = self.insert_all(OPERATION, "devices", DEVICE, chunks).await {
+        if let Err(error) = self.insert_all(OPERATION, "devices", batch).await {
             let probes = [
                 ("device.product", "products", distinct(new.iter().map(|d| d.product.get()))),
                 ("device.group", "device_groups", distinct(new.iter().filter_map(|d| Some(d.group?.get())))),
@@ -228,17 +175,13 @@ impl DevicesWrite for Session {
             return Err(self.name_reference(error, &probes).await);
         }
 
-        #[derive(Serialize)]
-        struct Key<'a> {
-            n: usize,
-            k: &'a str,
-        }
-        let keys = || new.iter().enumerate().map(|(n, device)| Key { n, k: device.key.as_str() });
+        let mut batch = Batch::numbered(self.dialect, &[text("k")]);
+        new.iter().for_each(|device| batch.row(&[device.key.as_str().into()]));
         let lead = self.dialect.lead_join();
-        let source =
-            format!("{} {lead} devices d ON d.device_key = e.k", self.dialect.rows(&[int("n"), text("k")]));
+        let rows = self.dialect.rows(batch.columns());
+        let source = format!("{rows} {lead} devices d ON d.device_key = e.k");
         let mut ids = Vec::with_capacity(new.len());
-        for chunk in json_rows(OPERATION, keys())? {
+        for chunk in batch.arguments() {
             let status = format!(
                 "INSERT INTO device_status (device_id, online) SELECT d.id, 0 FROM {source} WHERE 1 = 1"
             );
@@ -305,28 +248,19 @@ impl DevicesWrite for Session {
 
     async fn insert_certificates(&mut self, certificates: &[Certificate]) -> PortResult<()> {
         const OPERATION: &str = "insert_certificates";
-        #[derive(Serialize)]
-        struct Row<'a> {
-            n: usize,
-            issuer: &'a str,
-            serial: &'a str,
-            device_id: i64,
-            not_before: i64,
-            not_after: i64,
-            state: &'a str,
-            created_at: i64,
+        let mut batch = Batch::numbered(self.dialect, CERTIFICATE);
+        for certificate in certificates {
+            batch.row(&[
+                certificate.issuer.as_str().into(),
+                certificate.serial.as_str().into(),
+                certificate.device.get().into(),
+                certificate.not_before.into(),
+                certificate.not_after.into(),
+                certificate.state.as_str().into(),
+                certificate.created_at.into(),
+            ]);
         }
-        let rows = certificates.iter().enumerate().map(|(n, c)| Row {
-            n,
-            issuer: &c.issuer,
-            serial: &c.serial,
-            device_id: c.device.get(),
-            not_before: c.not_before.as_millis(),
-            not_after: c.not_after.as_millis(),
-            state: c.state.as_str(),
-            created_at: c.created_at.as_millis(),
-        });
-        self.insert_all(OPERATION, "certificates", CERTIFICATE, json_rows(OPERATION, rows)?).await
+        self.insert_all(OPERATION, "certificates", batch).await
     }
 
     async fn revoke_certificate(&mut self, device: DeviceId, serial: &str) -> PortResult<bool> {
@@ -339,27 +273,18 @@ impl DevicesWrite for Session {
 
     async fn insert_firmware_changes(&mut self, changes: &[FirmwareChange]) -> PortResult<()> {
         const OPERATION: &str = "insert_firmware_changes";
-        #[derive(Serialize)]
-        struct Row<'a> {
-            n: usize,
-            device_id: i64,
-            changed_at: i64,
-            from_version: Option<std::borrow::Cow<'a, str>>,
-            to_version: Option<std::borrow::Cow<'a, str>>,
-            image_hash: Option<String>,
-            deployment_id: Option<i64>,
-            kind: &'a str,
+        let mut batch = Batch::numbered(self.dialect, CHANGE);
+        for change in changes {
+            batch.row(&[
+                change.device.get().into(),
+                change.at.into(),
+                change.from_version.as_deref().map(|v| cut(v, SHORT)).into(),
+                change.to_version.as_deref().map(|v| cut(v, SHORT)).into(),
+                change.image_hash.map(|h| h.to_string()).into(),
+                change.deployment.map(|d| d.get()).into(),
+                change.kind.as_str().into(),
+            ]);
         }
-        let rows = changes.iter().enumerate().map(|(n, c)| Row {
-            n,
-            device_id: c.device.get(),
-            changed_at: c.at.as_millis(),
-            from_version: c.from_version.as_deref().map(|v| clean(v, SHORT)),
-            to_version: c.to_version.as_deref().map(|v| clean(v, SHORT)),
-            image_hash: c.image_hash.map(|h| h.to_string()),
-            deployment_id: c.deployment.map(|d| d.get()),
-            kind: c.kind.as_str(),
-        });
-        self.insert_all(OPERATION, "firmware_history", CHANGE, json_rows(OPERATION, rows)?).await
+        self.insert_all(OPERATION, "firmware_history", batch).await
     }
 }

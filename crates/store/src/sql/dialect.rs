@@ -34,6 +34,12 @@ pub(super) struct Column {
     kind: Kind,
 }
 
+impl Column {
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
 pub(super) const fn int(name: &'static str) -> Column {
     Column { name, kind: Kind::Int }
 }
@@ -95,49 +101,38 @@ impl Dialect {
         !matches!(self, Self::Mysql)
     }
 
-    /// The rows of one JSON array parameter as a table `e`: one argument whatever their number, so no limit of arguments is
-    /// met, and one statement text for all sizes.
+    /// The rows of a [`Batch`](super::batch::Batch)'s argument as a table `e`: one argument whatever their number, so no limit of
+    /// arguments is met, and one statement text for all sizes.
     pub(super) fn rows(self, columns: &[Column]) -> String {
-        let each = |part: &dyn Fn(&Column) -> String| columns.iter().map(part).collect::<Vec<_>>().join(", ");
+        let each = |part: &dyn Fn(usize, &Column) -> String| {
+            columns.iter().enumerate().map(|(i, c)| part(i, c)).collect::<Vec<_>>().join(", ")
+        };
         match self {
             Self::Sqlite => {
-                let members = each(&|c| format!("j.value->>'{0}' AS {0}", c.name));
+                let members = each(&|i, c| format!("j.value->>{i} AS {}", c.name));
                 format!("(SELECT {members} FROM json_each(?) AS j) AS e")
             }
             Self::Postgres => {
-                let members =
-                    each(&|c| format!("{} {}", c.name, if c.kind == Kind::Int { "BIGINT" } else { "TEXT" }));
+                let kind = |c: &Column| if c.kind == Kind::Int { "BIGINT" } else { "TEXT" };
+                let members = each(&|_, c| format!("{} {}", c.name, kind(c)));
                 format!("json_to_recordset(?::json) AS e({members})")
             }
             Self::Mysql => {
                 // Without its own character set a column takes the database's, and does not compare with ours.
                 const TEXT: &str = "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
-                let members = each(&|c| {
-                    let kind = if c.kind == Kind::Int { "BIGINT" } else { TEXT };
-                    format!("{0} {kind} PATH '$.{0}'", c.name)
-                });
+                let kind = |c: &Column| if c.kind == Kind::Int { "BIGINT" } else { TEXT };
+                let members = each(&|i, c| format!("{} {} PATH '$[{i}]'", c.name, kind(c)));
                 format!("JSON_TABLE(?, '$[*]' COLUMNS({members})) AS e")
             }
         }
     }
 
-    /// `INSERT` of the rows of one JSON parameter into `table`, whose columns bear the members' names. With `ordered`, the rows
-    /// have a further member `n`, and ids are given in its order.
-    pub(super) fn insert_rows(
-        self,
-        table: &str,
-        columns: &[Column],
-        ordered: bool,
-        existing: Existing,
-    ) -> String {
-        let names = columns.iter().map(|c| c.name).collect::<Vec<_>>().join(", ");
-        let values = columns.iter().map(|c| self.value(c)).collect::<Vec<_>>().join(", ");
-        let mut members = columns.to_vec();
-        if ordered {
-            members.push(int("n"));
-        }
-        let rows = self.rows(&members);
-        let order = if ordered { " ORDER BY e.n" } else { "" };
+    /// `INSERT` of a numbered batch's rows into `table`, whose columns bear the members' names; ids are given in the rows' order.
+    pub(super) fn insert_rows(self, table: &str, columns: &[Column], existing: Existing) -> String {
+        let stored = columns.iter().filter(|c| c.name != "n");
+        let names = stored.clone().map(|c| c.name).collect::<Vec<_>>().join(", ");
+        let values = stored.map(|c| self.value(c)).collect::<Vec<_>>().join(", ");
+        let rows = self.rows(columns);
         // SQLite would take a bare ON for a join's: hence the WHERE.
         let tail = match (existing, self) {
             (Existing::Refuse, _) => String::new(),
@@ -150,7 +145,7 @@ impl Dialect {
                 format!(" ON DUPLICATE KEY UPDATE {first} = {table}.{first}")
             }
         };
-        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {rows} WHERE 1 = 1{order}{tail}")
+        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {rows} WHERE 1 = 1 ORDER BY e.n{tail}")
     }
 
     fn value(self, column: &Column) -> String {
@@ -255,10 +250,12 @@ impl Dialect {
         }
     }
 
-    /// A hint after a table's name: MariaDB left alone reads a whole state of a deployment to find a page of it.
+    /// A hint after a table's name, where the engine left alone chooses badly: MariaDB reads a whole state of a deployment to find
+    /// a page of it, SQLite walks the whole deployment to find the few of a rare state.
     pub(super) fn use_index(self, index: &str) -> String {
         match self {
-            Self::Sqlite | Self::Postgres => String::new(),
+            Self::Sqlite => format!(" INDEXED BY {index}"),
+            Self::Postgres => String::new(),
             Self::Mysql => format!(" FORCE INDEX ({index})"),
         }
     }

@@ -3,13 +3,13 @@
 use argosy_domain::Timestamp;
 use argosy_domain::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxRow};
 use argosy_domain::page::{Page, PageRequest};
-use argosy_domain::ports::{LedgerRead, LedgerWrite, PortResult};
+use argosy_domain::ports::{AuditFilter, InboxFilter, LedgerRead, LedgerWrite, PortResult};
 use argosy_proto::{AuditId, DeploymentId, DeviceId, InboxId, OutboxId};
 use async_trait::async_trait;
-use serde::Serialize;
 
+use super::batch::{Batch, cut};
 use super::dialect::{Column, bytes, int, text};
-use super::query::{ANY, Conditions, Query, clean, json, json_rows};
+use super::query::{Conditions, Query, json};
 use super::row::{Columns, Decoded};
 use super::session::{Order, Session};
 
@@ -80,11 +80,14 @@ impl LedgerRead for Session {
         self.all("outbox", query.bind(after.get()).bind(i64::from(limit)), outbox_row).await
     }
 
-    async fn inbox(&mut self, kind: Option<InboxKind>, page: &PageRequest) -> PortResult<Page<InboxRow>> {
+    async fn inbox(&mut self, filter: &InboxFilter, page: &PageRequest) -> PortResult<Page<InboxRow>> {
         const OPERATION: &str = "inbox";
         let mut conditions = Conditions::default();
-        if let Some(kind) = kind {
+        if let Some(kind) = filter.kind {
             conditions.and(Query::new("kind = ?").bind(kind.as_str()));
+        }
+        if let Some(key) = &filter.key {
+            conditions.and(Query::new("device_key = ?").bind(key.as_str()));
         }
         if let Some(before) = Order::NewestFirst.after(OPERATION, "id", page)? {
             conditions.and(before);
@@ -95,9 +98,16 @@ impl LedgerRead for Session {
         self.page(OPERATION, page, query, inbox_row, |r| r.id.get()).await
     }
 
-    async fn audit(&mut self, page: &PageRequest) -> PortResult<Page<AuditEntry>> {
+    async fn audit(&mut self, filter: &AuditFilter, page: &PageRequest) -> PortResult<Page<AuditEntry>> {
         const OPERATION: &str = "audit";
         let mut conditions = Conditions::default();
+        for (is, wanted) in
+            [("actor = ?", &filter.actor), ("action = ?", &filter.action), ("subject = ?", &filter.subject)]
+        {
+            if let Some(wanted) = wanted {
+                conditions.and(Query::new(is).bind(wanted.as_str()));
+            }
+        }
         if let Some(before) = Order::NewestFirst.after(OPERATION, "id", page)? {
             conditions.and(before);
         }
@@ -117,26 +127,18 @@ impl LedgerRead for Session {
 impl LedgerWrite for Session {
     async fn insert_outbox(&mut self, rows: &[OutboxRow]) -> PortResult<()> {
         const OPERATION: &str = "insert_outbox";
-        #[derive(Serialize)]
-        struct Row<'a> {
-            n: usize,
-            device_id: i64,
-            device_key: &'a str,
-            kind: &'a str,
-            deployment_id: i64,
-            command_id: &'a str,
-            created_at: i64,
+        let mut batch = Batch::numbered(self.dialect, OUTBOX);
+        for row in rows {
+            batch.row(&[
+                row.device.get().into(),
+                row.key.as_str().into(),
+                row.kind.as_str().into(),
+                row.deployment.get().into(),
+                row.command_id.as_str().into(),
+                row.created_at.into(),
+            ]);
         }
-        let rows = rows.iter().enumerate().map(|(n, row)| Row {
-            n,
-            device_id: row.device.get(),
-            device_key: row.key.as_str(),
-            kind: row.kind.as_str(),
-            deployment_id: row.deployment.get(),
-            command_id: &row.command_id,
-            created_at: row.created_at.as_millis(),
-        });
-        self.insert_all(OPERATION, "outbox", OUTBOX, json_rows(OPERATION, rows)?).await
+        self.insert_all(OPERATION, "outbox", batch).await
     }
 
     async fn delete_outbox(&mut self, ids: &[OutboxId]) -> PortResult<()> {
@@ -151,26 +153,18 @@ impl LedgerWrite for Session {
 
     async fn insert_inbox(&mut self, rows: &[InboxRow]) -> PortResult<()> {
         const OPERATION: &str = "insert_inbox";
-        #[derive(Serialize)]
-        struct Row<'a> {
-            n: usize,
-            device_key: &'a str,
-            topic: std::borrow::Cow<'a, str>,
-            kind: &'a str,
-            reason: Option<std::borrow::Cow<'a, str>>,
-            payload: String,
-            received_at: i64,
+        let mut batch = Batch::numbered(self.dialect, INBOX);
+        for row in rows {
+            batch.row(&[
+                row.key.as_str().into(),
+                cut(&row.topic, 256).into(),
+                row.kind.as_str().into(),
+                row.reason.as_deref().into(),
+                hex::encode(&row.payload).into(),
+                row.received_at.into(),
+            ]);
         }
-        let rows = rows.iter().enumerate().map(|(n, row)| Row {
-            n,
-            device_key: row.key.as_str(),
-            topic: clean(&row.topic, 256),
-            kind: row.kind.as_str(),
-            reason: row.reason.as_deref().map(|r| clean(r, ANY)),
-            payload: hex::encode(&row.payload),
-            received_at: row.received_at.as_millis(),
-        });
-        self.insert_all(OPERATION, "inbox", INBOX, json_rows(OPERATION, rows)?).await
+        self.insert_all(OPERATION, "inbox", batch).await
     }
 
     async fn trim_inbox(

@@ -5,6 +5,7 @@
 //! and cases in the port's contract suite.
 
 mod accounts;
+mod batch;
 mod catalog_read;
 mod catalog_write;
 mod connect;

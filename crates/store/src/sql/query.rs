@@ -1,7 +1,5 @@
 //! A statement and its arguments, built in pieces that keep their order.
 
-use std::borrow::Cow;
-
 use argosy_domain::Timestamp;
 use argosy_domain::page::PageRequest;
 use argosy_domain::ports::{PortError, PortErrorKind, PortResult};
@@ -10,9 +8,6 @@ use sqlx::Arguments as _;
 use sqlx::any::AnyArguments;
 
 use super::dialect::Dialect;
-
-/// The most JSON of one bulk statement: servers limit a message (MariaDB to 16 MB by default).
-const MAX_JSON: usize = 4 << 20;
 
 /// An argument.
 #[derive(Debug, Clone)]
@@ -147,41 +142,6 @@ fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text }
 }
 
-/// [`storable`] for a JSON row, cut to `max` characters (a column's width where the engine has widths).
-pub(super) fn clean(text: &str, max: usize) -> Cow<'_, str> {
-    let end = text.char_indices().nth(max).map_or(text.len(), |(at, _)| at);
-    let text = &text[..end];
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { Cow::Borrowed(text) }
-}
-
-/// The width of short texts that devices choose (versions): MySQL's columns have one.
-pub(super) const SHORT: usize = 255;
-/// No limit but the column's own.
-pub(super) const ANY: usize = usize::MAX;
-
-/// Rows as JSON arrays of objects, each small enough for one statement.
-pub(super) fn json_rows<T: Serialize>(
-    operation: &'static str,
-    rows: impl IntoIterator<Item = T>,
-) -> PortResult<Vec<String>> {
-    let mut chunks = Vec::new();
-    let mut chunk = String::new();
-    for row in rows {
-        let row = json(operation, &row)?;
-        if !chunk.is_empty() && chunk.len() + row.len() > MAX_JSON {
-            chunk.push(']');
-            chunks.push(std::mem::take(&mut chunk));
-        }
-        chunk.push(if chunk.is_empty() { '[' } else { ',' });
-        chunk.push_str(&row);
-    }
-    if !chunk.is_empty() {
-        chunk.push(']');
-        chunks.push(chunk);
-    }
-    Ok(chunks)
-}
-
 /// A value as JSON text.
 pub(super) fn json<T: Serialize + ?Sized>(operation: &'static str, value: &T) -> PortResult<String> {
     serde_json::to_string(value)
@@ -196,26 +156,4 @@ pub(super) fn cursor(operation: &'static str, page: &PageRequest) -> PortResult<
             .map_err(|source| PortError::new(operation, PortErrorKind::Internal).with_source(source))
     };
     page.after.as_ref().map(parse).transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_cut_into_statements_that_a_server_takes() {
-        let rows = std::iter::repeat_n("x".repeat(1 << 20), 9);
-        let chunks = json_rows("test", rows).unwrap();
-        assert_eq!(chunks.len(), 3);
-        let read: usize = chunks.iter().map(|c| serde_json::from_str::<Vec<String>>(c).unwrap().len()).sum();
-        assert_eq!(read, 9);
-        assert!(json_rows("test", Vec::<i64>::new()).unwrap().is_empty(), "nothing to write, nothing to run");
-    }
-
-    #[test]
-    fn text_is_made_storable() {
-        assert_eq!(clean("a\0b", ANY), "a\u{FFFD}b");
-        assert_eq!(clean("가나다", 2), "가나");
-        assert_eq!(clean("가나다", 3), "가나다");
-    }
 }

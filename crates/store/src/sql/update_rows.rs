@@ -2,10 +2,9 @@
 
 use argosy_domain::model::{DeviceUpdate, UpdateState};
 use argosy_proto::{DeploymentId, DeviceId};
-use serde::Serialize;
 
-use super::dialect::{Column, int, text};
-use super::query::{ANY, clean};
+use super::batch::{Batch, Cell};
+use super::dialect::{Column, Dialect, int, text};
 use super::row::{Columns, Decoded};
 
 /// The columns of `device_updates AS u`, in the order [`update`] reads them.
@@ -32,7 +31,7 @@ pub(super) fn update(row: &mut Columns<'_>) -> Decoded<DeviceUpdate> {
     })
 }
 
-/// The members of a [`UpdateRow`] that are columns.
+/// The columns as members of a batch's rows.
 pub(super) const ROW: &[Column] = &[
     int("deployment_id"),
     int("device_id"),
@@ -50,62 +49,39 @@ pub(super) const ROW: &[Column] = &[
     int("revision"),
 ];
 
-/// A device update on its way into the database.
-#[derive(Serialize)]
-pub(super) struct UpdateRow<'a> {
-    deployment_id: i64,
-    device_id: i64,
-    device_key: &'a str,
-    state: &'a str,
-    attempt: u32,
-    progress: u8,
-    downloaded_bytes: i64,
-    total_bytes: i64,
-    message: Option<std::borrow::Cow<'a, str>>,
-    dispatched_at: Option<i64>,
-    download_started_at: Option<i64>,
-    last_event_at: Option<i64>,
-    finished_at: Option<i64>,
-    revision: i64,
-    /// The revision that was read, for a conditional write.
-    #[serde(rename = "was")]
-    read: i64,
-    /// Its place in the bulk call.
-    n: usize,
+/// The values of [`ROW`].
+pub(super) fn cells(update: &DeviceUpdate) -> [Cell<'_>; ROW.len()] {
+    [
+        update.deployment.get().into(),
+        update.device.get().into(),
+        update.key.as_str().into(),
+        update.state.as_str().into(),
+        update.attempt.into(),
+        u32::from(update.progress).into(),
+        update.downloaded_bytes.into(),
+        update.total_bytes.into(),
+        update.message.as_deref().into(),
+        update.dispatched_at.into(),
+        update.download_started_at.into(),
+        update.last_event_at.into(),
+        update.finished_at.into(),
+        update.revision.into(),
+    ]
 }
 
-impl<'a> UpdateRow<'a> {
-    pub(super) fn new(n: usize, update: &'a DeviceUpdate, read: i64) -> Self {
-        Self {
-            deployment_id: update.deployment.get(),
-            device_id: update.device.get(),
-            device_key: update.key.as_str(),
-            state: update.state.as_str(),
-            attempt: update.attempt,
-            progress: update.progress,
-            downloaded_bytes: update.downloaded_bytes,
-            total_bytes: update.total_bytes,
-            message: update.message.as_deref().map(|m| clean(m, ANY)),
-            dispatched_at: update.dispatched_at.map(|t| t.as_millis()),
-            download_started_at: update.download_started_at.map(|t| t.as_millis()),
-            last_event_at: update.last_event_at.map(|t| t.as_millis()),
-            finished_at: update.finished_at.map(|t| t.as_millis()),
-            revision: update.revision,
-            read,
-            n,
-        }
-    }
-}
+/// The key of a device update as a row.
+pub(super) const PAIR: &[Column] = &[int("deployment_id"), int("device_id")];
 
 /// A device update's key.
-#[derive(Serialize)]
-pub(super) struct Pair {
-    pub(super) deployment_id: i64,
-    pub(super) device_id: i64,
-}
+pub(super) type Pair = (DeploymentId, DeviceId);
 
-/// The members of a [`Pair`].
-pub(super) const PAIR: &[Column] = &[int("deployment_id"), int("device_id")];
+/// Keys as a batch.
+pub(super) fn pairs(dialect: Dialect, keys: impl IntoIterator<Item = Pair>) -> Batch {
+    let mut batch = Batch::new(dialect, PAIR);
+    keys.into_iter()
+        .for_each(|(deployment, device)| batch.row(&[deployment.get().into(), device.get().into()]));
+    batch
+}
 
 /// The states that are not final.
 pub(super) fn open_states() -> impl Iterator<Item = UpdateState> {

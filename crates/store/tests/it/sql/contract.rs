@@ -12,7 +12,7 @@ async fn keeps_the_contract(engine: Engine) {
     for case in registry::cases() {
         eprintln!("{engine:?}: {}", case.name);
         (case.run)(&registry).await;
-        database.clear(engine).await;
+        database.clear().await;
     }
     registry.close().await;
     database.remove().await;

@@ -128,7 +128,7 @@ async fn what_devices_say_never_fails_a_batch() {
             let cut: String = text.repeat(100).replace('\0', "\u{FFFD}").chars().take(255).collect();
             assert_eq!(stored.firmware_version, Some(cut), "{engine:?} {text:?}");
         }
-        let kept = session.inbox(None, &PageRequest::first(100)).await.unwrap().items;
+        let kept = session.inbox(&Default::default(), &PageRequest::first(100)).await.unwrap().items;
         let kept: Vec<_> = kept.into_iter().rev().map(|row| row.payload).collect();
         assert_eq!(kept, payloads, "{engine:?}");
         drop(session);
