@@ -129,6 +129,27 @@ impl Engine {
         Ok(Some(password))
     }
 
+    /// Makes a new one-time password for the first administrator, while its first one was never changed and there is no other
+    /// user: for a start that was cut off before the password was written down, and for a file that was lost. `None` otherwise.
+    ///
+    /// # Errors
+    /// When the registry cannot be written.
+    pub async fn reissue_one_time_password(&self) -> EngineResult<Option<String>> {
+        let password = self.random_text(18);
+        let hash = self.hash_password(password.clone()).await?;
+        let mut work = self.ports.registry.begin("accounts").await?;
+        let users = work.users().await?;
+        let [first] = users.as_slice() else { return Ok(None) };
+        if !first.must_change_password {
+            return Ok(None);
+        }
+        work.set_password(first.id, &hash, true).await?;
+        let subject = format!("user:{}", first.name);
+        audit(&mut *work, &Actor::system(), "password.reissue", subject, json!({}), self.now()).await?;
+        work.commit().await?;
+        Ok(Some(password))
+    }
+
     /// Logs a person in.
     ///
     /// # Errors

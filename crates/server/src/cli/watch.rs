@@ -134,7 +134,10 @@ impl Bars {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-        let counts = format!("{} ({})", counts.join(", "), deployment.state);
+        let counts = match counts.is_empty() {
+            true => deployment.state.to_string(),
+            false => format!("{} ({})", counts.join(", "), deployment.state),
+        };
         if !self.watched {
             let tenths = (progress.finished * 10).checked_div(progress.total).unwrap_or_default();
             if self.tenths != Some(tenths) {
@@ -165,5 +168,8 @@ impl Bars {
     fn end(&self) {
         self.devices.abandon();
         self.bytes.abandon();
+        if self.watched {
+            eprintln!();
+        }
     }
 }

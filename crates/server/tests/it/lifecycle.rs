@@ -71,6 +71,24 @@ fn a_killed_server_starts_again_with_what_it_had() {
 }
 
 #[test]
+fn a_lost_one_time_password_is_made_anew_until_it_was_changed() {
+    let place = Place::new();
+    let file = place.data().join("admin-password.txt");
+    let mut server = place.start();
+    let first = std::fs::read_to_string(&file).unwrap();
+    server.signal("KILL");
+    server.end();
+    std::fs::remove_file(&file).unwrap();
+    let mut server = place.start();
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), first);
+    place.log_in(&server);
+    server.signal("TERM");
+    server.end();
+    drop(place.start());
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let place = Place::new();
     let mut server = place.start_with(&["--set", "shutdown.soft_seconds=600"]);

@@ -158,8 +158,8 @@ impl Client {
 
     fn keep_session(&mut self, response: &Response<Incoming>) {
         let cookies = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let pairs = cookies.filter_map(|cookie| cookie.split(';').next()?.split_once('='));
-        if let Some((_, value)) = pairs.filter(|(name, _)| name.trim() == SESSION_COOKIE).next_back() {
+        let mut pairs = cookies.filter_map(|cookie| cookie.split(';').next()?.split_once('='));
+        if let Some((_, value)) = pairs.rfind(|(name, _)| name.trim() == SESSION_COOKIE) {
             self.session = Some(value.trim().to_owned());
         }
     }

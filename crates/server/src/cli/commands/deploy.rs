@@ -39,7 +39,7 @@ pub(crate) struct DeployArgs {
     /// To this device; may be repeated
     #[arg(long = "device", value_name = "DEVICE", group = "target")]
     devices: Vec<String>,
-    /// What the deployment is called [default: product and version]
+    /// What the deployment is called [default: made from the firmware]
     #[arg(long)]
     name: Option<String>,
     /// Devices at work at once
