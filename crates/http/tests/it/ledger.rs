@@ -41,6 +41,6 @@ async fn a_message_that_is_not_understood_is_listed() {
         async |path: &str| admin.get(path).await.expect(200).json()["items"].as_array().unwrap().len();
     assert_eq!(count("/api/v1/dead-letters?device=vm-1").await, 1);
     assert_eq!(count("/api/v1/dead-letters?device=vm-2").await, 0);
-    assert_eq!(count("/api/v1/audit?action=product.create&actor=user%3Aadmin").await, 1);
+    assert_eq!(count("/api/v1/audit?action=product.create&actor=token%3Atest").await, 1);
     assert_eq!(count("/api/v1/audit?subject=product%3Anobody").await, 0);
 }
