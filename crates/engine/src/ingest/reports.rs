@@ -86,8 +86,9 @@ impl Batch<'_> {
             self.touch(device, at).firmware_version = Some(version);
         }
         // The first word of a device is no change; a new version next to a known image that we deployed is that deployment's.
-        let explained =
-            image.is_none() && self.engine.facts.version_of(brief.image_hash) == version && version.is_some();
+        let explained = new_image.is_none()
+            && version.is_some()
+            && self.engine.facts.version_of(brief.image_hash) == version;
         let first = brief.firmware_version.is_none() && brief.image_hash.is_none();
         let deployed_now = self.history.iter().any(|h| h.device == device && h.at == at);
         if (new_image.is_some() || new_version.is_some()) && !explained && !first && !deployed_now {

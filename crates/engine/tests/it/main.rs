@@ -1,6 +1,7 @@
 //! The engine over the fakes of its ports (which their contract suites hold to the real back ends).
 
 mod fleet;
+mod history;
 mod ingest;
 mod newer;
 mod rollout;
