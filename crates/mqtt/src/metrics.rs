@@ -117,6 +117,8 @@ pub struct LinkMetrics {
     pub connected: AtomicU64,
     /// Sockets accepted.
     pub accepted: AtomicU64,
+    /// TLS handshakes that were completed by who then said CONNECT.
+    pub handshakes: AtomicU64,
     /// TLS handshakes that failed, the peer's or ours.
     pub tls_failed: AtomicU64,
     /// Connections closed because TLS handshake or CONNECT did not come in time.
@@ -188,6 +190,7 @@ impl LinkMetrics {
             ("argosy_mqtt_open_connections", &self.open),
             ("argosy_mqtt_connected_devices", &self.connected),
             ("argosy_mqtt_accepted_total", &self.accepted),
+            ("argosy_mqtt_handshakes_total", &self.handshakes),
             ("argosy_mqtt_tls_failed_total", &self.tls_failed),
             ("argosy_mqtt_handshake_timeouts_total", &self.handshake_timeouts),
             ("argosy_mqtt_connect_failed_total", &self.connect_failed),

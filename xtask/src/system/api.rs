@@ -30,6 +30,15 @@ impl Api {
         shell::succeeds(curl.arg(format!("{}{path}", self.base)))
     }
 
+    /// Reads the counters (`/metrics`), as text.
+    pub(crate) fn metrics(&self) -> Result<String> {
+        let (ok, said, answer) = run(self.curl("GET", "/metrics"), Vec::new())?;
+        if !ok {
+            bail!("the server's counters cannot be read ({}): {}", said.trim(), answer.trim());
+        }
+        Ok(answer)
+    }
+
     /// Reads `/api/v1{path}`.
     pub(crate) fn get(&self, path: &str) -> Result<Value> {
         self.call("GET", path, Vec::new(), &[])
@@ -48,10 +57,8 @@ impl Api {
     }
 
     fn call(&self, method: &str, path: &str, input: Vec<u8>, arguments: &[&str]) -> Result<Value> {
-        let mut curl = shell::command("curl");
-        curl.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "120", "--request", method]);
-        curl.arg("--cookie").arg(&self.cookies).arg("--cookie-jar").arg(&self.cookies);
-        curl.args(arguments).arg(format!("{}/api/v1{path}", self.base));
+        let mut curl = self.curl(method, &format!("/api/v1{path}"));
+        curl.args(arguments);
         let (ok, said, answer) = run(curl, input)?;
         if !ok {
             let problem: Option<Value> = serde_json::from_str(&answer).ok();
@@ -62,6 +69,14 @@ impl Api {
             return Ok(Value::Null);
         }
         serde_json::from_str(&answer).with_context(|| format!("{method} {path} did not answer JSON"))
+    }
+
+    fn curl(&self, method: &str, path: &str) -> Command {
+        let mut curl = shell::command("curl");
+        curl.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "120", "--request", method]);
+        curl.arg("--cookie").arg(&self.cookies).arg("--cookie-jar").arg(&self.cookies);
+        curl.arg(format!("{}{path}", self.base));
+        curl
     }
 }
 

@@ -17,7 +17,7 @@ use crate::process::{self, Process};
 use crate::{shell, workspace};
 
 pub(crate) use api::Api;
-pub(crate) use fleet::Placement;
+pub(crate) use fleet::{Fleet, Placement};
 
 /// The file in the data folder that has the first administrator's one-time password.
 const ONE_TIME_PASSWORD: &str = "admin-password.txt";
@@ -35,10 +35,18 @@ pub(crate) struct Programs {
 impl Programs {
     /// Builds them in cargo's profile `release` or `dev`, with cargo's own progress; says how long it took.
     pub(crate) fn build(profile: &str) -> Result<Self> {
+        Self::build_with(profile, &[])
+    }
+
+    /// The same, and other programs of these two packages with them.
+    pub(crate) fn build_with(profile: &str, others: &[&str]) -> Result<Self> {
         let start = Instant::now();
         let mut cargo = shell::cargo();
         cargo.args(["build", "--profile", profile, "--package", "argosy", "--package", "argosy-sim"]);
-        shell::run(cargo.args(["--bin", "argosy", "--bin", "argosy-sim"]))?;
+        for program in ["argosy", "argosy-sim"].iter().chain(others) {
+            cargo.args(["--bin", program]);
+        }
+        shell::run(&mut cargo)?;
         println!("built in {:.0} s", start.elapsed().as_secs_f64());
         let folder = workspace::target().join(if profile == "dev" { "debug" } else { profile });
         Ok(Self { argosy: folder.join("argosy"), simulator: folder.join("argosy-sim") })

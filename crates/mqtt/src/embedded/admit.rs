@@ -79,6 +79,9 @@ impl Core {
             return Err(NotAdmitted::new(Refused::WrongClientId, "the client id is too long"));
         }
         let tls = link.connection.take_tls();
+        if tls.is_some() {
+            add(&self.metrics.handshakes, 1);
+        }
         let client = ClientIdentity {
             client_id: client_id.to_owned(),
             certificate: self.certificate(link.door, tls.as_ref())?,
