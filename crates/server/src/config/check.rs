@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::key::Limit;
-use super::load::{Finding, Origins};
+use super::load::{Finding, Origin, Origins};
 use super::{Config, all_keys};
 
 /// Collects what is found.
@@ -23,6 +23,11 @@ impl Findings<'_> {
     /// It can, but somebody should know.
     pub(crate) fn warning(&mut self, key: &str, message: String, advice: &str) {
         self.warnings.push(self.finding(key, message, advice));
+    }
+
+    /// Where a key's value came from.
+    pub(crate) fn origin(&self, key: &str) -> Origin {
+        self.origins.of(key)
     }
 
     fn finding(&self, key: &str, message: String, advice: &str) -> Finding {

@@ -223,6 +223,32 @@ fn risky_pairs_are_warned_of() {
     );
     assert_eq!(warned(&[("download.plain_url", "http://a:1")]), ["download.plain_url"]);
     assert_eq!(warned(&[("fleet.expected_devices", "200000")]), ["mqtt.limits.max_connections"]);
+    assert_eq!(warned(&[("database.accept_lossy_commits", "true")]), ["database.accept_lossy_commits"]);
+    assert_eq!(warned(&[("database.uri", "postgres://a:secret@db/a")]), ["database.uri"]);
+    assert_eq!(warned(&[("database.uri", "sqlite:a.db")]), [""; 0]);
+}
+
+#[test]
+fn a_password_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (folder, overrides) = with_file("[database]\nuri = \"postgres://a:secret@db/a\"\n");
+    let file = overrides.file.clone().unwrap();
+    let other = folder.path().join("uri");
+    std::fs::write(&other, "postgres://a:secret@db/a").unwrap();
+    let by_file = Overrides {
+        flags: vec![("database.uri_file".to_owned(), other.to_str().unwrap().to_owned(), "--set".to_owned())],
+        ..Overrides::default()
+    };
+    for (mode, warnings) in [(0o644, 1), (0o640, 1), (0o600, 0)] {
+        for path in [&file, &other] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        for overrides in [&overrides, &by_file] {
+            let found = load(overrides).unwrap().warnings;
+            assert_eq!(found.len(), warnings, "{mode:o} {found:?}");
+            assert!(!format!("{found:?}").contains("secret"));
+        }
+    }
 }
 
 #[test]

@@ -189,6 +189,11 @@ impl SecretUri {
         &self.0
     }
 
+    /// Whether there is something in it that is not shown.
+    pub(crate) fn holds_secret(&self) -> bool {
+        self.masked() != self.0
+    }
+
     /// The URI without the password in it.
     fn masked(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };

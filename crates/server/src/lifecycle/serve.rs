@@ -147,9 +147,10 @@ async fn start(config: &Config, supervisor: &Supervisor) -> anyhow::Result<()> {
             tracing::error!("the device plane ended: {:#}", anyhow::Error::new(error));
         }
     });
-    let mut http = String::from("off");
+    let (mut http, mut api) = (String::from("off"), format!("https://{https}"));
     if let Some(listener) = doors.http {
         http = listener.local_addr().context("cannot read the address of http.listen")?.to_string();
+        api = format!("http://{http} and {api}");
         supervisor.spawn("http", server.clone().serve_plain(listener));
     }
     supervisor.spawn("https", server.serve_tls(doors.https, tls));
@@ -169,7 +170,7 @@ async fn start(config: &Config, supervisor: &Supervisor) -> anyhow::Result<()> {
         https = %https,
         mqtt = %mqtt,
         mqtt_plain = plain,
-        "READY: API http://{http} and https://{https}; devices: mqtts {mqtt}, plain {plain}"
+        "READY: API {api}; devices: mqtts {mqtt}, plain {plain}"
     );
     Ok(())
 }

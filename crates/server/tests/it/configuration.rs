@@ -27,7 +27,7 @@ fn check_and_show_start_nothing() {
     .unwrap();
     let ran = run(argosy().current_dir(place.path()).args(["config", "check"]).arg(&file), "");
     assert!(ran.err.contains("warning: http.listen") && !ran.err.contains("secret"), "{}", ran.err);
-    assert!(ran.ok().contains("good (1 warnings)"));
+    assert!(ran.ok().contains("good (2 warnings)"));
     let shown = run(
         argosy()
             .current_dir(place.path())

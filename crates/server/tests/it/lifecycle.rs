@@ -127,6 +127,15 @@ fn the_metrics_hold_every_part() {
 }
 
 #[test]
+fn the_listener_without_tls_can_be_off() {
+    let place = Place::new();
+    let server = place.start_with(&["--http-listen", "off"]);
+    assert_eq!(server.http, "off");
+    let log = server.log();
+    assert!(!log.contains("http://"), "{log}");
+}
+
+#[test]
 fn too_low_a_limit_of_files_is_said() {
     let place = Place::new();
     let server =

@@ -115,6 +115,22 @@ fn the_catalogue_and_devices() {
     let by_id = cli(&["device", "show", &format!("id:{}", device["id"]), "--json"]).json();
     assert_eq!(by_id["key"], "vm-1");
 
+    let changed = cli(&[
+        "device",
+        "update",
+        "--of-product",
+        "kiosk",
+        "--in-group",
+        "서울",
+        "--region",
+        "KR-11",
+        "--json",
+    ])
+    .json();
+    assert_eq!(changed["changed"], 1);
+    cli(&["device", "update", "vm-1", "--of-product", "kiosk", "--no-group"]).failed(2);
+    cli(&["device", "update", "--no-group"]).failed(2);
+
     cli(&["device", "suspend", "vm-2"]).ok();
     let listed = cli(&["device", "list", "--state", "suspended", "--json"]).json();
     assert_eq!(listed.as_array().map(Vec::len), Some(1));

@@ -1,5 +1,6 @@
 //! `database` and `blobs`: where everything is kept. The URI chooses the back end.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use argosy_store::sql::{Durability, SqlOptions};
 
 use crate::config::check::Findings;
 use crate::config::key::section;
+use crate::config::load::Origin;
 use crate::config::value::{Auto, SecretUri, Size, Switch};
 
 section! {
@@ -63,6 +65,40 @@ fn scheme(uri: &str) -> &str {
     uri.split_once(':').map_or("a text without a scheme", |(scheme, _)| scheme)
 }
 
+/// Whether other users of this machine may read a file.
+fn is_open(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|about| about.mode() & 0o044 != 0)
+}
+
+/// Warns of a password that others can see.
+fn check_exposure(
+    found: &mut Findings<'_>,
+    key: &'static str,
+    value: &Auto<SecretUri>,
+    file_key: &'static str,
+    file: &Switch<PathBuf>,
+) {
+    let advice = "put the URI into a file that only this user can read, and name that with uri_file";
+    if value.value().is_some_and(SecretUri::holds_secret) {
+        match found.origin(key) {
+            Origin::Flag(_) => {
+                let text = "its password shows in the list of processes".to_owned();
+                found.warning(key, text, advice);
+            }
+            Origin::File(file, _) if is_open(&file) => {
+                let text = format!("its password stands in {}, which other users can read", file.display());
+                found.warning(key, text, advice);
+            }
+            _ => {}
+        }
+    }
+    if let Some(file) = file.value()
+        && is_open(file)
+    {
+        found.warning(file_key, format!("other users can read {}", file.display()), "chmod 600 it");
+    }
+}
+
 fn check_uri(found: &mut Findings<'_>, key: &'static str, uri: Result<String, String>, schemes: &[&str]) {
     match uri {
         Err(error) => {
@@ -106,6 +142,7 @@ impl Database {
                 "let the database flush at every commit, and remove this key",
             );
         }
+        check_exposure(found, "database.uri", &self.uri, "database.uri_file", &self.uri_file);
         check_uri(
             found,
             "database.uri",
@@ -122,6 +159,7 @@ impl Blobs {
     }
 
     pub(crate) fn check(&self, data: &Path, found: &mut Findings<'_>) {
+        check_exposure(found, "blobs.uri", &self.uri, "blobs.uri_file", &self.uri_file);
         check_uri(found, "blobs.uri", self.uri(data), &["file"]);
     }
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use argosy_api::{
     ChangeDevicesRequest, ChangeDevicesResponse, CreateDeviceRequest, CreateDeviceResponse, DeviceChange,
-    DeviceView,
+    DeviceSelection, DeviceView,
 };
-use clap::Args;
+use clap::{ArgGroup, Args};
 use hyper::Method;
 
 use super::super::pair;
@@ -49,10 +49,20 @@ pub(crate) struct CreateArgs {
 
 /// Changes registrations.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("selected").multiple(true)))]
 pub(crate) struct UpdateArgs {
-    /// Their keys (or id:42, for a single one)
-    #[arg(required = true)]
+    /// Their keys (or id:42, for a single one). Or select them with --of-product, --in-group, --in-region
+    #[arg(required_unless_present = "selected")]
     devices: Vec<String>,
+    /// Every device of this product
+    #[arg(long, value_name = "PRODUCT", group = "selected", conflicts_with = "devices")]
+    of_product: Option<String>,
+    /// Every device in this group
+    #[arg(long, value_name = "GROUP", group = "selected", conflicts_with = "devices")]
+    in_group: Option<String>,
+    /// Every device in this region
+    #[arg(long, value_name = "REGION", group = "selected", conflicts_with = "devices")]
+    in_region: Option<String>,
     /// New name; for a single device
     #[arg(long)]
     name: Option<String>,
@@ -138,7 +148,18 @@ impl UpdateArgs {
         if change.name.is_some() || attributes {
             return Err(Failure::usage("a name and attributes are changed one device at a time"));
         }
-        let request = ChangeDevicesRequest { keys: Some(self.devices), filter: None, change };
+        let selection = DeviceSelection {
+            product: self.of_product,
+            group: self.in_group,
+            region: self.in_region,
+            ..DeviceSelection::default()
+        };
+        let by_key = !self.devices.is_empty();
+        let request = ChangeDevicesRequest {
+            keys: by_key.then_some(self.devices),
+            filter: (!by_key).then_some(selection),
+            change,
+        };
         let changed: ChangeDevicesResponse =
             context.client.call(Method::PATCH, "devices", Some(&request)).await?;
         context.out.done(&changed, &format!("changed {} devices", changed.changed))
