@@ -14,7 +14,7 @@ pub const MAX_EVENT_DEVICES: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateDeploymentRequest {
-    /// Name for people; made from product and version if absent.
+    /// Name for people; made from file name and version if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The firmware, by id. Or give `product` and `version`.

@@ -9,7 +9,7 @@ use crate::Timestamp;
 text_enum! {
     /// Where a deployment stands.
     DeploymentState {
-        /// Its targets are being turned into device updates; dispatch has begun on those that are there.
+        /// Its targets are being turned into device updates; dispatch begins when all are there.
         Planning = "planning",
         /// All targets are there; being dispatched.
         Running = "running",

@@ -86,11 +86,19 @@ impl Engine {
     /// A server that died in the middle of a cancel goes on with it.
     async fn take_up_cancels(&self) -> EngineResult<()> {
         use argosy_domain::page::PageRequest;
-        use argosy_domain::ports::DeploymentFilter;
+        use argosy_domain::ports::{DeploymentFilter, UpdateFilter};
         let filter = DeploymentFilter { states: vec![DeploymentState::Canceled], search: None };
         let page = self.ports.registry.read().await?.deployments(&filter, &PageRequest::first(1000)).await?;
         for deployment in page.items.iter().filter(|d| d.finished_at.is_none()) {
-            self.finish_cancel(deployment.id, "canceled by an operator").await?;
+            // The operator's reason stands with what was canceled before.
+            let mut read = self.ports.registry.read().await?;
+            let canceled = UpdateFilter { states: vec![UpdateState::Canceled], search: None };
+            let first =
+                read.device_updates(deployment.id, &canceled, &PageRequest::first(1)).await?.items.pop();
+            drop(read);
+            let reason =
+                first.and_then(|u| u.message).unwrap_or_else(|| "canceled by an operator".to_owned());
+            self.finish_cancel(deployment.id, &reason).await?;
         }
         Ok(())
     }
