@@ -115,3 +115,28 @@ async fn damage_is_found() {
     let found = registry.find_damage().await;
     assert!(!matches!(found, Ok(None)), "the damage was not seen");
 }
+
+#[tokio::test]
+async fn the_log_is_folded_beside_the_writers() {
+    let (database, registry) = Database::fresh(Engine::Sqlite).await;
+    for i in 0..50 {
+        let mut unit = begin(&registry).await;
+        unit.insert_group(&format!("group {i}"), NOW).await.unwrap();
+        if i == 20 {
+            // The writer's turn is taken: what is committed is folded, and the wait for the turn does not lock anything.
+            let folding = registry.fold_log();
+            let (left, ()) = tokio::join!(folding, async { unit.commit().await.unwrap() });
+            assert_eq!(left.unwrap(), 0);
+        } else {
+            unit.commit().await.unwrap();
+        }
+    }
+    assert_eq!(registry.fold_log().await.unwrap(), 0);
+    // The file alone holds everything now.
+    let copy = database.file().unwrap().with_file_name("copy.db");
+    std::fs::copy(database.file().unwrap(), &copy).unwrap();
+    let copy =
+        SqlRegistry::connect(&format!("sqlite:{}", copy.display()), &options(), NoObserver).await.unwrap();
+    let mut session = argosy_domain::ports::Registry::read(&copy).await.unwrap();
+    assert!(session.group_by_name("group 49").await.unwrap().is_some());
+}
