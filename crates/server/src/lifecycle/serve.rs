@@ -99,16 +99,20 @@ async fn run(config: &Config) -> anyhow::Result<()> {
             return Ok(());
         }
     }
+    let soft = Duration::from_secs(u64::from(config.shutdown.soft_seconds));
+    until_ended(&supervisor, soft, &mut signals).await
+}
+
+/// Waits for a signal or the death of a task, then ends everything: softly within `soft`, at once on a further signal.
+async fn until_ended(supervisor: &Supervisor, soft: Duration, signals: &mut Signals) -> anyhow::Result<()> {
     let shutdown = supervisor.shutdown();
     tokio::select! {
         name = signals.next() => {
-            let soft = config.shutdown.soft_seconds;
-            tracing::info!("{name}: stopping; what runs has {soft} s to end, a second signal ends it at once");
+            tracing::info!("{name}: stopping; what runs has {} s to end, a second signal ends it at once", soft.as_secs());
         }
         () = shutdown.soft() => {}
     }
     supervisor.stop();
-    let soft = Duration::from_secs(u64::from(config.shutdown.soft_seconds));
     let death = tokio::select! {
         death = supervisor.finish(soft) => death,
         name = signals.next() => {
@@ -173,4 +177,31 @@ async fn start(config: &Config, supervisor: &Supervisor) -> anyhow::Result<()> {
         "READY: API {api}; devices: mqtts {mqtt}, plain {plain}"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_dies_ends_the_process_with_its_reason() {
+        let supervisor = Supervisor::new();
+        let shutdown = supervisor.shutdown();
+        supervisor.spawn("bystander", async move { shutdown.soft().await });
+        supervisor.spawn("doomed", async { panic!("the disk is on fire") });
+        let mut signals = Signals::listen().unwrap();
+        let ended = until_ended(&supervisor, Duration::from_secs(60), &mut signals).await;
+        let said = ended.unwrap_err().to_string();
+        assert!(said.contains("doomed") && said.contains("the disk is on fire"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn an_end_that_was_asked_for_is_no_failure() {
+        let supervisor = Supervisor::new();
+        let shutdown = supervisor.shutdown();
+        supervisor.spawn("worker", async move { shutdown.soft().await });
+        supervisor.stop();
+        let mut signals = Signals::listen().unwrap();
+        assert!(until_ended(&supervisor, Duration::from_secs(60), &mut signals).await.is_ok());
+    }
 }
