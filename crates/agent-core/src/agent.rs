@@ -138,6 +138,10 @@ impl<H: Hardware, L> Agent<H, L> {
     }
 
     fn broker_up(&mut self, now_ms: u64, actions: &mut Actions) {
+        // After INSTALLED a hello of the old image means that the device fell back to it. This one has not left it yet.
+        if matches!(self.phase, Phase::Restarting) {
+            return;
+        }
         if self.on_trial {
             if self.policy.self_test {
                 actions.send(Report::Hello);

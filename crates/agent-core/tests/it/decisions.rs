@@ -67,6 +67,9 @@ fn an_update_asks_for_its_ranges_one_ahead_and_ends_in_a_restart() {
             Action::Reboot
         ]
     );
+    // The link breaks and comes back before the restart: a hello of the old image would now read as a rollback.
+    assert_eq!(actions(&mut agent, 10, Event::BrokerDown), []);
+    assert_eq!(actions(&mut agent, 11, Event::BrokerUp), []);
 }
 
 #[test]

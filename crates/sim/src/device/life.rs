@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use argosy_agent_core::{Action, Agent, Event, FetchError, Jitter};
-use argosy_proto::{DeviceKey, DownTopic, Sha256Hash};
+use argosy_proto::{DeviceKey, DownTopic, Sha256Hash, UpTopic};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Device;
@@ -198,6 +198,8 @@ impl<'a> Life<'a> {
             let packet = codec::subscribe(self.outbox.next_id(), filters.iter().map(String::as_str));
             self.send(&packet);
         }
+        // A hello that was not acknowledged tells of what ran then: repeated after INSTALLED it would read as a rollback.
+        self.outbox.withdraw(&UpTopic::Hello.topic(self.key()));
         if let Link::Up(session) = &mut self.link
             && let Err(error) = self.outbox.resend(&mut session.wire)
         {

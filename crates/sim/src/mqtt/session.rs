@@ -90,12 +90,20 @@ impl Session {
     }
 }
 
+#[derive(Debug)]
+struct Waiting<N> {
+    packet_id: u16,
+    topic: String,
+    bytes: Vec<u8>,
+    note: N,
+}
+
 /// Messages with QoS 1 until the broker has acknowledged them: they survive a lost session (not a restart). `N` is what
 /// the sender wants to be told when a message is through.
 #[derive(Debug)]
 pub(crate) struct Outbox<N> {
     last_id: u16,
-    waiting: VecDeque<(u16, Vec<u8>, N)>,
+    waiting: VecDeque<Waiting<N>>,
     /// Messages that no longer fitted.
     pub(crate) dropped: u64,
 }
@@ -116,7 +124,7 @@ impl<N> Outbox<N> {
     pub(crate) fn next_id(&mut self) -> u16 {
         loop {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-            if self.waiting.iter().all(|(id, ..)| *id != self.last_id) {
+            if self.waiting.iter().all(|waiting| waiting.packet_id != self.last_id) {
                 return self.last_id;
             }
         }
@@ -129,15 +137,21 @@ impl<N> Outbox<N> {
             self.dropped += 1;
         }
         let packet_id = self.next_id();
-        let bytes = codec::publish(&Publish { topic, payload, packet_id: Some(packet_id), dup: false });
-        self.waiting.push_back((packet_id, bytes, note));
-        self.waiting.back().map_or(&[], |(_, bytes, _)| bytes)
+        let publish = Publish { topic, payload, packet_id: Some(packet_id), dup: false };
+        let bytes = codec::publish(&publish);
+        self.waiting.push_back(Waiting { packet_id, topic: publish.topic, bytes, note });
+        self.waiting.back().map_or(&[], |waiting| &waiting.bytes)
+    }
+
+    /// Takes back what waits for a topic: something newer will be said instead.
+    pub(crate) fn withdraw(&mut self, topic: &str) {
+        self.waiting.retain(|waiting| waiting.topic != topic);
     }
 
     /// The broker has it.
     pub(crate) fn acknowledged(&mut self, packet_id: u16) -> Option<N> {
-        let place = self.waiting.iter().position(|(id, ..)| *id == packet_id)?;
-        let note = self.waiting.remove(place).map(|(.., note)| note);
+        let place = self.waiting.iter().position(|waiting| waiting.packet_id == packet_id)?;
+        let note = self.waiting.remove(place).map(|waiting| waiting.note);
         if self.waiting.is_empty() {
             self.waiting = VecDeque::new();
         }
@@ -146,7 +160,7 @@ impl<N> Outbox<N> {
 
     /// Sends everything again over a new session, in order.
     pub(crate) fn resend(&mut self, wire: &mut Wire) -> Result<(), WireError> {
-        for (_, bytes, _) in &mut self.waiting {
+        for Waiting { bytes, .. } in &mut self.waiting {
             codec::mark_repeated(bytes);
             wire.send(bytes)?;
         }
@@ -164,7 +178,7 @@ mod tests {
         outbox.push("a".into(), vec![], "first");
         outbox.last_id = u16::MAX;
         outbox.push("b".into(), vec![], "second");
-        let ids: Vec<u16> = outbox.waiting.iter().map(|(id, ..)| *id).collect();
+        let ids: Vec<u16> = outbox.waiting.iter().map(|waiting| waiting.packet_id).collect();
         assert_eq!(ids, [1, 2]);
         assert_eq!(outbox.acknowledged(2), Some("second"));
         assert_eq!(outbox.acknowledged(2), None);
@@ -174,12 +188,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_withdrawn_is_not_said_again() {
+        let mut outbox = Outbox::new();
+        outbox.push("hello".into(), vec![], 1);
+        outbox.push("result".into(), vec![], 2);
+        outbox.withdraw("hello");
+        assert_eq!(outbox.waiting.iter().map(|waiting| waiting.note).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
     fn a_full_outbox_drops_its_oldest_message_and_counts_it() {
         let mut outbox = Outbox::new();
         for n in 0..=Outbox::<usize>::CAPACITY {
             outbox.push("t".into(), vec![], n);
         }
         assert_eq!((outbox.waiting.len(), outbox.dropped), (Outbox::<usize>::CAPACITY, 1));
-        assert_eq!(outbox.waiting.front().map(|(.., n)| *n), Some(1));
+        assert_eq!(outbox.waiting.front().map(|waiting| waiting.note), Some(1));
     }
 }
