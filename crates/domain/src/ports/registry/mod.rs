@@ -31,7 +31,7 @@ pub trait ReadSession:
 
 impl<T: CatalogRead + DevicesRead + DeploymentsRead + AccountsRead + LedgerRead + Send> ReadSession for T {}
 
-/// A write transaction: it reads too, within itself.
+/// A write transaction: it reads too, within itself. After an error it can only be given up: a back end may refuse its commit.
 #[async_trait]
 pub trait UnitOfWork:
     ReadSession + CatalogWrite + DevicesWrite + DeploymentsWrite + AccountsWrite + LedgerWrite
