@@ -1,0 +1,149 @@
+//! The server dies five times during a rollout, without a word, and the rollout ends as if it had not.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+
+use argosy_sim::{
+    Counters, Enrolment, Fleet, FleetConfig, FleetHandle, IdentityStore, WallClock, device_keys, enrol,
+};
+use serde_json::{Value, json};
+
+use crate::harness::{Builder, LIMIT, PRODUCT, Server, image, until, until_within};
+
+const DEVICES: u64 = 200;
+const SIZE: usize = 256 * 1024;
+
+/// The fleet, on threads of its own: the test itself waits and kills.
+struct Devices {
+    runtime: tokio::runtime::Runtime,
+    fleet: FleetHandle,
+}
+
+impl Devices {
+    fn start(server: &Server) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let fleet = runtime.block_on(Box::pin(connect(server)));
+        Self { runtime, fleet }
+    }
+
+    fn counters(&self) -> &Counters {
+        self.fleet.counters()
+    }
+}
+
+async fn connect(server: &Server) -> FleetHandle {
+    let keys = device_keys("sim-", &format!("1..{DEVICES}")).expect("keys");
+    let mut store = IdentityStore::open(server.path("identities")).expect("a folder");
+    let enrolment = Enrolment {
+        api: server.api.base().to_owned(),
+        token: server.api.token().to_owned(),
+        ca_pem: None,
+        product: PRODUCT.to_owned(),
+        group: None,
+        region: None,
+        certificates: true,
+    };
+    enrol(&enrolment, &mut store, &keys).await.expect("the fleet is enrolled");
+    let mut config = FleetConfig {
+        broker: format!("mqtts://localhost:{}", server.ports.mqtts),
+        chunk: 32 * 1024,
+        ahead: false,
+        pause: Duration::from_millis(40),
+        handshakes: 16,
+        ..FleetConfig::default()
+    };
+    // Back within moments of the server: five restarts are to be seen, not waited for.
+    config.reconnect.first_ms = 100;
+    config.reconnect.max_ms = 1_000;
+    config.retry.first_ms = 100;
+    config.retry.max_ms = 1_000;
+    #[expect(clippy::disallowed_methods, reason = "a test is a binary: it composes the real clock")]
+    let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    let clock = WallClock::starting_at(u64::try_from(epoch.as_millis()).expect("a time"));
+    Fleet::start(config, clock, keys, &store).await.expect("the fleet starts")
+}
+
+#[test]
+fn two_hundred_devices_are_updated_once_each_though_the_server_is_killed_five_times() {
+    let mut server = Builder::default().set("fleet.reconnect_jitter_seconds=0").start();
+    server.product();
+    server.firmware("2.0.0", &image(SIZE, "2.0.0"));
+    let devices = Devices::start(&server);
+    let counters = devices.counters();
+    let online = |what: &str| {
+        until(what, || (counters.online.load(Relaxed) == DEVICES).then_some(()));
+    };
+    online("the fleet is connected");
+
+    // First death: right after the answer, while targets are worked out. The caller repeats the call and makes nothing new.
+    let body = json!({
+        "product": PRODUCT, "version": "2.0.0", "target": { "all": true },
+        "policy": {
+            "max_in_flight": 50, "rate_per_s": 25, "attempt_timeout_s": 10, "offline_grace_s": 5,
+            "max_attempts": 20,
+        },
+    });
+    let once = ["--header", "idempotency-key: rollout-1"];
+    let made = server.api.post_with(&once, "/deployments", &body).expect(201).json();
+    server.crash();
+    let again = server.api.post_with(&once, "/deployments", &body).expect(201).json();
+    assert_eq!(made["id"], again["id"]);
+    let id = made["id"].as_i64().expect("an id");
+
+    // The others: with the first requests out, in the middle of downloads, and twice among the results.
+    let kill_when = |server: &mut Server, what: &str, when: &dyn Fn() -> bool| {
+        until(what, || when().then_some(()));
+        server.crash();
+    };
+    kill_when(&mut server, "requests are out", &|| counters.requests.load(Relaxed) >= 5);
+    let some_bytes = (SIZE * 20) as u64;
+    kill_when(&mut server, "bytes flow", &|| counters.bytes_downloaded.load(Relaxed) >= some_bytes);
+    kill_when(&mut server, "some are done", &|| counters.succeeded.load(Relaxed) >= DEVICES / 4);
+    kill_when(&mut server, "most are done", &|| counters.succeeded.load(Relaxed) >= DEVICES * 3 / 4);
+
+    let view = until_within(LIMIT * 2, "the rollout ends", || {
+        let view = server.deployment(id);
+        (view["state"] == "finished").then_some(view)
+    });
+    assert_eq!(view["progress"]["by_state"], json!({ "succeeded": DEVICES }), "{view}");
+    assert_eq!(
+        (&view["progress"]["total"], &view["progress"]["finished"]),
+        (&json!(DEVICES), &json!(DEVICES))
+    );
+    until("the fleet has heard it", || (counters.succeeded.load(Relaxed) == DEVICES).then_some(()));
+
+    each_device_once(&server, &view);
+    // Nothing is left over, and nobody is left behind.
+    online("the fleet is connected again");
+    until("the registry knows it", || {
+        let counts = server.api.get("/devices/counts").expect(200).json();
+        (counts["online"] == DEVICES).then_some(())
+    });
+    let report = devices.runtime.block_on(devices.fleet.stop());
+    println!("{report}");
+    assert_eq!((report.requests, report.failed, report.dropped), (DEVICES, 0, 0), "nobody was asked twice");
+    assert_eq!((report.reboots, report.corrupt_images), (DEVICES, 0));
+    assert_eq!(report.bytes_verified, DEVICES * SIZE as u64, "nobody downloaded what it had");
+}
+
+/// What the registry keeps of each device.
+fn each_device_once(server: &Server, view: &Value) {
+    let id = &view["id"];
+    let updates = server.api.list(&format!("/deployments/{id}/devices"));
+    assert_eq!(updates.len() as u64, DEVICES);
+    for update in &updates {
+        assert_eq!(update["state"], "succeeded", "{update}");
+        let key = update["key"].as_str().expect("a key");
+        let history = server.api.list(&format!("/devices/{key}/firmware-history"));
+        let updated: Vec<_> = history.iter().filter(|entry| entry["kind"] == "updated").collect();
+        assert_eq!(updated.len(), 1, "{key}: {history:?}");
+        assert_eq!(updated[0]["deployment_id"], *id, "{key}: {history:?}");
+        let device = server.device(key);
+        assert_eq!(device["image_hash"], view["firmware"]["sha256"], "{device}");
+    }
+    assert_eq!(server.api.list("/dead-letters"), Vec::<Value>::new());
+}
