@@ -19,9 +19,9 @@ use crate::metrics::add;
 use crate::{Change, Engine};
 
 /// Targets planned in one transaction: about 20 ms of writing.
-const PLAN_CHUNK: u32 = 2_000;
+const PLAN_CHUNK: u32 = 1_000;
 /// Updates written in one transaction of dispatch.
-const WRITE_CHUNK: usize = 1_000;
+const WRITE_CHUNK: usize = 300;
 /// Why a waiting update ends when a newer deployment has the same device.
 const SUPERSEDED: &str = "superseded by a newer deployment";
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{DeviceTouch, DeviceUpdate, FirmwareChange, InboxKind, InboxRow, UpdateEvent};
@@ -29,6 +30,8 @@ pub(crate) struct AfterCommit {
     /// Devices for which something may be dispatched now: just connected, or just done with another update.
     pub(super) ready: Vec<DeviceId>,
     pub(super) slots_freed: bool,
+    /// How long the batch kept others from writing.
+    pub(super) held: Duration,
 }
 
 pub(super) type UpdateKey = (DeploymentId, DeviceId);
@@ -51,12 +54,14 @@ impl Engine {
     pub(super) async fn commit_batch(&self, items: &[Item]) -> PortResult<AfterCommit> {
         let decoded: Vec<Decoded<'_>> = items.iter().map(decode).collect();
         let mut work = self.ports.registry.begin("ingest").await?;
+        let began = Instant::now();
         let mut batch = Batch::load(self, &mut *work, &decoded).await?;
         for item in &decoded {
             batch.apply(item);
         }
-        let after = batch.write(&mut *work).await?;
+        let mut after = batch.write(&mut *work).await?;
         work.commit().await?;
+        after.held = began.elapsed();
         add(&self.metrics.ingest_commits_total, 1);
         Ok(after)
     }

@@ -93,16 +93,34 @@ impl IngestQueue {
     }
 }
 
+/// How long a commit should keep others from writing; half of what is promised.
+const AIM: Duration = Duration::from_millis(25);
+/// Fewer messages a commit would not hold the database much shorter: what remains is the sync.
+const SMALLEST: usize = 200;
+
+/// How many messages the next commit may have, after one of `got` that took `held`.
+fn room(now: usize, got: usize, held: Duration, most: usize) -> usize {
+    if held > AIM {
+        (got.min(now) / 2).max(SMALLEST).min(now)
+    } else if got == now && held < AIM / 2 {
+        (now * 2).min(most)
+    } else {
+        now
+    }
+}
+
 /// The ingest task.
 pub(crate) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
     let Some(mut receive) = engine.ingest.receive.lock().take() else { return };
     let mut items = Vec::with_capacity(engine.ingest.batch);
     let mut failures = 0_u32;
+    let most = engine.ingest.batch;
+    let mut size = most.min(SMALLEST);
     loop {
         // Soft shutdown does not end ingest: devices still connected are served until their connections are closed. It ends when
         // nothing has come for a while after the soft signal, or hard.
         let got = tokio::select! {
-            got = receive.recv_many(&mut items, engine.ingest.batch) => got,
+            got = receive.recv_many(&mut items, size) => got,
             () = shutdown.hard() => return,
             () = async { shutdown.soft().await; tokio::time::sleep(Duration::from_millis(500)).await } => 0,
         };
@@ -112,6 +130,7 @@ pub(crate) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
         match engine.commit_batch(&items).await {
             Ok(after) => {
                 failures = 0;
+                size = room(size, got, after.held, most);
                 for item in items.drain(..) {
                     if let Some(done) = item.done {
                         let _ = done.send(Ok(()));
@@ -140,5 +159,28 @@ pub(crate) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_that_held_the_database_for_long_is_followed_by_a_smaller_one() {
+        let ms = Duration::from_millis;
+        assert_eq!(room(1000, 1000, ms(40), 1000), 500);
+        assert_eq!(room(1000, 300, ms(40), 1000), SMALLEST);
+        assert_eq!(room(SMALLEST, SMALLEST, ms(900), 1000), SMALLEST);
+        assert_eq!(room(50, 50, ms(900), 50), 50);
+    }
+
+    #[test]
+    fn a_full_and_short_one_is_followed_by_a_larger_one_up_to_the_limit() {
+        let ms = Duration::from_millis;
+        assert_eq!(room(SMALLEST, SMALLEST, ms(5), 1000), 2 * SMALLEST);
+        assert_eq!(room(800, 800, ms(5), 1000), 1000);
+        assert_eq!(room(800, 10, ms(5), 1000), 800);
+        assert_eq!(room(800, 800, ms(20), 1000), 800);
     }
 }

@@ -29,7 +29,7 @@ section! {
     Config at "" {
         /// The folder of everything that Argosy keeps: database, files, certificates, secrets. Made at the first start.
         data_dir: PathBuf = PathBuf::from("./argosy-data"), Limit::Any;
-        /// Threads that serve; 0: one a core.
+        /// Threads that serve devices and operators, and as many again for https (downloads); 0: one a core of each kind.
         worker_threads: u32 = 0, Limit::Range(0, 1024);
         @ fleet: Fleet;
         @ log: Log;

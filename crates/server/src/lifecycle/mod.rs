@@ -1,9 +1,11 @@
 //! Starting and ending, and the commands that look at a server from outside.
 
 mod admin;
+mod arenas;
 mod compose;
 mod doctor;
 mod files;
+mod fold;
 mod lock;
 mod logging;
 mod metrics;

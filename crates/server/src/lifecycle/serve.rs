@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use argosy_domain::ports::{Clock, Entropy};
 use argosy_engine::Supervisor;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::compose::{self, Doors};
 use super::lock::DataLock;
 use super::metrics::TxHistogram;
-use super::{admin, files, logging, renew};
+use super::{admin, arenas, files, fold, logging, renew};
 use crate::args::{ConfigArgs, Exit, Failure};
 use crate::config::{Config, Loaded};
 use crate::system::{SystemClock, SystemEntropy};
@@ -22,6 +23,7 @@ const HARD_LIMIT: Duration = Duration::from_secs(2);
 
 /// Runs the server until it is told to end.
 pub(crate) fn serve(args: &ConfigArgs) -> Result<ExitCode, Failure> {
+    arenas::limit();
     let loaded = args.load()?;
     logging::start(&loaded.config.log)?;
     announce(&loaded);
@@ -38,16 +40,23 @@ pub(crate) fn serve(args: &ConfigArgs) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Bytes have threads of their own: what is short and urgent (messages of devices, units of work of the database) must not wait
+/// in line behind a thousand images that are being encrypted.
 fn run_on_threads(config: &Config) -> anyhow::Result<()> {
     let _lock = DataLock::take(&config.data_dir).context("cannot start")?;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if config.worker_threads > 0 {
-        runtime.worker_threads(config.worker_threads as usize);
-    }
-    let runtime = runtime.enable_all().thread_name("argosy").build().context("cannot start")?;
-    let ended = runtime.block_on(run(config));
-    runtime.shutdown_timeout(HARD_LIMIT);
+    let (main, bytes) = (threads(config, "argosy")?, threads(config, "argosy-bytes")?);
+    let ended = main.block_on(run(config, bytes.handle()));
+    bytes.shutdown_timeout(HARD_LIMIT);
+    main.shutdown_timeout(HARD_LIMIT);
     ended
+}
+
+fn threads(config: &Config, name: &str) -> anyhow::Result<Runtime> {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    if config.worker_threads > 0 {
+        threads.worker_threads(config.worker_threads as usize);
+    }
+    threads.enable_all().thread_name(name).build().context("cannot start")
 }
 
 fn announce(loaded: &Loaded) {
@@ -88,12 +97,12 @@ impl Signals {
     }
 }
 
-async fn run(config: &Config) -> anyhow::Result<()> {
+async fn run(config: &Config, bytes: &Handle) -> anyhow::Result<()> {
     // First of all: a signal during a slow start ends the start.
     let mut signals = Signals::listen()?;
     let supervisor = Supervisor::new();
     tokio::select! {
-        started = Box::pin(start(config, &supervisor)) => started?,
+        started = Box::pin(start(config, &supervisor, bytes)) => started?,
         name = signals.next() => {
             tracing::info!("{name} during the start: ending");
             return Ok(());
@@ -127,7 +136,7 @@ async fn until_ended(supervisor: &Supervisor, soft: Duration, signals: &mut Sign
     }
 }
 
-async fn start(config: &Config, supervisor: &Supervisor) -> anyhow::Result<()> {
+async fn start(config: &Config, supervisor: &Supervisor, bytes: &Handle) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let started_ms = clock.now().0;
@@ -135,6 +144,7 @@ async fn start(config: &Config, supervisor: &Supervisor) -> anyhow::Result<()> {
 
     let (authority, identity) = compose::identity(config, clock.as_ref(), &entropy)?;
     let registry = compose::registry(config, tx.clone()).await?;
+    supervisor.spawn("database log", fold::run(Arc::clone(&registry), supervisor.shutdown()));
     let doors = Doors::open(config)?;
     let https = doors.https.local_addr().context("cannot read the address of https.listen")?;
     let core = compose::core(config, registry, authority, Arc::clone(&clock), entropy, https)?;
@@ -157,7 +167,10 @@ async fn start(config: &Config, supervisor: &Supervisor) -> anyhow::Result<()> {
         api = format!("http://{http} and {api}");
         supervisor.spawn("http", server.clone().serve_plain(listener));
     }
-    supervisor.spawn("https", server.serve_tls(doors.https, tls));
+    {
+        let _there = bytes.enter();
+        supervisor.spawn("https", server.serve_tls(doors.https, tls));
+    }
     supervisor.spawn("certificate renewal", renew::run(identity, clock, supervisor.shutdown()));
 
     let plain = plain.map_or_else(|| "off".to_owned(), |address| address.to_string());
