@@ -1,7 +1,7 @@
 //! The download path alone, against the raw TLS ceiling of this machine: for profiling, not for the record
 //! (`cargo xtask bench rollout` measures the whole system).
 //!
-//! `cargo run --release -p argosy-http --example downloads -- [CONNECTIONS] [BYTES] [hash]`
+//! `cargo run --release -p argosy-http --example downloads -- [CONNECTIONS] [BYTES] [hash] [tls=BYTES] [send=BYTES] [ahead=BYTES] [slots=N]`
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for its own author")]
 
@@ -80,7 +80,7 @@ fn pair(server: Arc<ServerConfig>, client: Arc<ClientConfig>, time: Duration) ->
     }
     let data = vec![7_u8; 16 * 1024];
     let mut sink = vec![0_u8; 64 * 1024];
-    let (mut bytes, began) = (0_u64, Instant::now());
+    let (mut bytes, began, used) = (0_u64, Instant::now(), thread_cpu());
     while began.elapsed() < time {
         for _ in 0..3 {
             server.writer().write_all(&data).unwrap();
@@ -98,13 +98,27 @@ fn pair(server: Arc<ServerConfig>, client: Arc<ClientConfig>, time: Duration) ->
             }
         }
     }
-    bytes as f64 / began.elapsed().as_secs_f64()
+    // By CPU time, so that a busy machine does not look like a slow one.
+    bytes as f64 / (thread_cpu() - used)
 }
 
-async fn fetch(address: SocketAddr, tls: Arc<ClientConfig>, url: String, hash: bool) -> u64 {
+fn thread_cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    stat.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+}
+
+async fn fetch(
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
+    url: String,
+    hash: bool,
+    read_ahead: usize,
+) -> u64 {
     let stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let connector = tokio_rustls::TlsConnector::from(tls);
+    // Rustls reads record by record: a buffer below it saves most of the system calls.
+    let stream = tokio::io::BufReader::with_capacity(read_ahead, stream);
     let mut stream = connector.connect(ServerName::try_from("ota.test").unwrap(), stream).await.unwrap();
     stream.write_all(format!("GET {url} HTTP/1.1\r\nhost: ota.test\r\n\r\n").as_bytes()).await.unwrap();
     let mut buf = vec![0; 64 * 1024];
@@ -133,12 +147,45 @@ async fn fetch(address: SocketAddr, tls: Arc<ClientConfig>, url: String, hash: b
     total
 }
 
-#[tokio::main]
-async fn main() {
+/// User and system time so far of the threads whose name begins with `name`, in seconds.
+fn cpu(name: &str) -> (f64, f64) {
+    let mut sum = (0.0, 0.0);
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        let Ok(stat) = std::fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
+        let (before, after) = stat.rsplit_once(')').unwrap();
+        if before.split_once('(').unwrap().1.starts_with(name) {
+            let fields: Vec<&str> = after.split_whitespace().collect();
+            let ticks = |at: usize| fields[at].parse::<f64>().unwrap() / 100.0;
+            sum = (sum.0 + ticks(11), sum.1 + ticks(12));
+        }
+    }
+    sum
+}
+
+fn cpu_since(began: &((f64, f64), (f64, f64))) -> f64 {
+    let (server, clients) = (cpu("server"), cpu("clients"));
+    server.0 + server.1 + clients.0 + clients.1 - began.0.0 - began.0.1 - began.1.0 - began.1.1
+}
+
+fn runtime(name: &str) -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build().unwrap()
+}
+
+fn main() {
+    let clients = runtime("clients");
+    let server = runtime("server");
+    server.block_on(measure(clients.handle().clone()));
+}
+
+async fn measure(clients: tokio::runtime::Handle) {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let connections: usize = arguments.first().map_or(1000, |text| text.parse().unwrap());
     let size: usize = arguments.get(1).map_or(1_572_864, |text| text.parse().unwrap());
     let hash = arguments.iter().any(|text| text == "hash");
+    let number = |name: &str, usual: usize| {
+        let given = arguments.iter().find_map(|text| text.strip_prefix(name));
+        given.map_or(usual, |text| text.parse().unwrap())
+    };
     let (server_tls, client_tls) = configs();
 
     let blobs: Arc<dyn BlobStore> = Arc::new(FakeBlobStore::default());
@@ -165,29 +212,54 @@ async fn main() {
         tracker: supervisor.tracker(),
         shutdown: supervisor.shutdown(),
     };
-    let app = App::new(parts, ApiConfig::default());
-    let limits = HttpLimits::default();
+    let mut config = ApiConfig::default();
+    config.downloads.max_concurrent = number("slots=", config.downloads.max_concurrent);
+    let app = App::new(parts, config);
+    let usual = HttpLimits::default();
+    let limits = HttpLimits {
+        tls_buffer: number("tls=", usual.tls_buffer),
+        send_buffer: Some(number("send=", 256 * 1024) as u32).filter(|bytes| *bytes > 0),
+        ..usual
+    };
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into(), &limits).unwrap();
     let address = listener.local_addr().unwrap();
     let server = HttpServer::new(Arc::clone(&app), limits, supervisor.tracker(), supervisor.shutdown());
     supervisor.spawn("https", server.serve_tls(listener, Arc::clone(&server_tls)));
 
     let before = ceiling(&server_tls, &client_tls, Duration::from_secs(2));
+    let began = (cpu("server"), cpu("clients"));
     let key = DeviceKey::new("vm-1").unwrap();
     let until = Timestamp(i64::MAX / 2);
     let url = signer.sign_for_device(&staged.hash, "app.bin", &key, DeploymentId(1), until);
-    let began = Instant::now();
+    let started = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..connections {
-        tasks.spawn(fetch(address, Arc::clone(&client_tls), url.as_str().to_owned(), hash));
+        tasks.spawn_on(
+            fetch(address, Arc::clone(&client_tls), url.as_str().to_owned(), hash, number("ahead=", 1)),
+            &clients,
+        );
     }
     let mut total = 0;
     while let Some(bytes) = tasks.join_next().await {
         total += bytes.unwrap();
     }
-    let wall = began.elapsed().as_secs_f64();
+    let wall = started.elapsed().as_secs_f64();
+    for (name, began) in [("server", began.0), ("clients", began.1)] {
+        let now = cpu(name);
+        println!("{name}: {:.2} s user, {:.2} s system", now.0 - began.0, now.1 - began.1);
+    }
+    let used = cpu_since(&began);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    println!("{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
     let after = ceiling(&server_tls, &client_tls, Duration::from_secs(2));
     let (ceiling, speed) = (before.max(after), total as f64 / wall);
     println!("{connections} x {size}: {wall:.2} s, {:.0} MB/s", speed / 1e6);
-    println!("ceiling {:.0} MB/s, ratio {:.3}", ceiling / 1e6, speed / ceiling);
+    let cores = std::thread::available_parallelism().unwrap().get() as f64;
+    let by_cpu = total as f64 / used * cores;
+    println!(
+        "ceiling {:.0} MB/s; ratio {:.3} by the clock, {:.3} by CPU time",
+        ceiling / 1e6,
+        speed / ceiling,
+        by_cpu / ceiling
+    );
 }

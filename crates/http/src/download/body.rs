@@ -14,8 +14,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::server::stats::{HttpStats, add, sub};
 
-/// Bytes of one frame at most. TLS cuts it into records of 16 KiB; larger frames only make the connection's buffer larger.
-const FRAME: usize = 64 * 1024;
+/// Bytes of one frame at most. A frame is a slice of a block, so a large one costs no memory; TLS takes from it what its buffer holds.
+const FRAME: usize = 256 * 1024;
 
 type Reading = Pin<Box<dyn Future<Output = PortResult<Bytes>> + Send>>;
 

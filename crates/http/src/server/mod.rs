@@ -48,7 +48,7 @@ impl Default for HttpLimits {
             idle_timeout: Duration::from_secs(75),
             minimum_rate: MinimumRate::default(),
             send_buffer: Some(256 * 1024),
-            tls_buffer: 64 * 1024,
+            tls_buffer: 32 * 1024,
         }
     }
 }
