@@ -92,12 +92,20 @@ pub(crate) fn device_key(text: &str, field: impl FnOnce() -> String) -> ApiResul
         .map_err(|error| Problem::new(ProblemCode::Invalid, error.to_string()).about(field()).into())
 }
 
-/// The page that a query asks for.
+/// The answer to a cursor that no list gives.
+pub(crate) fn foreign_cursor() -> ApiError {
+    Problem::new(ProblemCode::BadRequest, "a cursor is the `next` of the page before").about("cursor").into()
+}
+
+/// The page that a query asks for, of a list whose cursors are ids.
 pub(crate) fn page(cursor: Option<String>, limit: Option<u32>) -> ApiResult<PageRequest> {
     let limit = limit.unwrap_or(argosy_api::DEFAULT_LIMIT);
     if !(1..=argosy_domain::page::MAX_PAGE).contains(&limit) {
         let detail = format!("limit is 1 to {}", argosy_domain::page::MAX_PAGE);
         return Err(Problem::new(ProblemCode::BadRequest, detail).about("limit").into());
+    }
+    if cursor.as_deref().is_some_and(|text| text.parse::<i64>().is_err()) {
+        return Err(foreign_cursor());
     }
     Ok(PageRequest { limit, after: cursor })
 }

@@ -83,6 +83,13 @@ async fn lists_are_searched_and_walked_page_by_page() {
     assert_eq!(Value::from(names), json!(["ring 0", "ring 1", "ring 2", "ring 3", "ring 4"]));
     admin.get("/api/v1/groups?limit=0").await.problem(400, "bad_request");
     admin.get("/api/v1/groups?limit=many").await.problem(400, "bad_request");
+    for list in ["groups", "devices", "deployments", "firmware", "audit", "dead-letters"] {
+        for foreign in ["AAAA", "", "%00", "x'y", "99999999999999999999"] {
+            let path = format!("/api/v1/{list}?cursor={foreign}");
+            let refused = admin.get(&path).await.problem(400, "bad_request");
+            assert_eq!(refused["field"], "cursor", "{path}");
+        }
+    }
     let unknown = admin.get("/api/v1/groups?serach=x").await.problem(400, "bad_request");
     assert_eq!(unknown["field"], "serach");
 }

@@ -16,10 +16,7 @@ pub(crate) async fn handle(
     let after = match query.cursor.as_deref().map(DeviceKey::new) {
         None => None,
         Some(Ok(key)) => Some(key),
-        Some(Err(_)) => {
-            let detail = "a cursor is the `next` of the page before";
-            return Err(Problem::new(ProblemCode::BadRequest, detail).about("cursor").into());
-        }
+        Some(Err(_)) => return Err(resolve::foreign_cursor()),
     };
     let Some(link) = app.engine.link() else {
         return Err(Problem::new(ProblemCode::Unavailable, "the device plane is not up yet").into());
