@@ -49,7 +49,12 @@ impl Programs {
         shell::run(&mut cargo)?;
         println!("built in {:.0} s", start.elapsed().as_secs_f64());
         let folder = workspace::target().join(if profile == "dev" { "debug" } else { profile });
-        Ok(Self { argosy: folder.join("argosy"), simulator: folder.join("argosy-sim") })
+        Ok(Self::in_folder(&folder))
+    }
+
+    /// Those that somebody built into `folder`.
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Self { argosy: folder.join("argosy"), simulator: folder.join("argosy-sim") }
     }
 }
 

@@ -19,7 +19,7 @@ const VERSION: &str = "2.0.0";
 const RATE_PER_S: u32 = 100_000;
 
 /// Between two questions how far it is. Each costs the machine a process.
-const ASK_EVERY: Duration = Duration::from_millis(500);
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the server still does for a device once its update has ended (the acknowledgement of its last message) is done by then.
 const SETTLE: Duration = Duration::from_millis(500);

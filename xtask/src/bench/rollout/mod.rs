@@ -10,6 +10,7 @@ mod ceiling;
 mod experiment;
 mod report;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -35,6 +36,9 @@ pub(crate) struct Options {
     /// Leave out the second run, at the old simulator's own pace (10 kB, then a second's pause)
     #[arg(long)]
     no_old_pace: bool,
+    /// Use the programs in this folder instead of building them: to compare two versions
+    #[arg(long, value_name = "FOLDER")]
+    programs: Option<PathBuf>,
 }
 
 /// The old simulator's pace.
@@ -50,8 +54,15 @@ pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
     let in_flight = options.in_flight.min(options.devices);
     machine::ensure_files(options.devices, in_flight)?;
     let machine = Machine::this();
-    println!("Building argosy, argosy-sim and argosy-ceiling; the first time this takes some minutes.");
-    let programs = Programs::build_with("release", &["argosy-ceiling"])?;
+    let programs = match &options.programs {
+        Some(folder) => Programs::in_folder(&std::path::absolute(folder)?),
+        None => {
+            println!(
+                "Building argosy, argosy-sim and argosy-ceiling; the first time this takes some minutes."
+            );
+            Programs::build_with("release", &["argosy-ceiling"])?
+        }
+    };
     let folder = workspace::target().join("bench").join("rollout");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("could not empty {}", folder.display()))?;
