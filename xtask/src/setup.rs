@@ -20,6 +20,7 @@ const DEBIAN: &[(&str, &str)] = &[
     ("mosquitto_pub", "mosquitto-clients"),
     ("openssl", "openssl"),
     ("curl", "curl"),
+    ("strace", "strace"),
     ("python3", "python3-venv"),
 ];
 
