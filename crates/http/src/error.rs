@@ -68,7 +68,10 @@ impl From<PortError> for ApiError {
         let (code, detail) = match error.kind {
             PortErrorKind::Unavailable => {
                 tracing::warn!(cause, "a request could not be carried out now: {cause}");
-                (ProblemCode::Unavailable, "the server is busy; try again in a moment")
+                (
+                    ProblemCode::Unavailable,
+                    "the server is busy, or does not reach its database; try again in a moment",
+                )
             }
             PortErrorKind::Full => {
                 tracing::error!(cause, "no space left: {cause}");
