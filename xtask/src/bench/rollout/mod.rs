@@ -88,7 +88,9 @@ pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
     let mut verdicts = vec![report::verdict(&fast)];
 
     if !options.no_old_pace {
-        let pauses = u64::try_from(size)?.div_ceil(OLD_CHUNK.into()) * u64::from(OLD_PAUSE_MS) / 1000;
+        let pauses = u64::try_from(size)?.div_ceil(OLD_CHUNK.into()).saturating_sub(1)
+            * u64::from(OLD_PAUSE_MS)
+            / 1000;
         let rounds = u64::from(options.devices.div_ceil(in_flight));
         println!("\nThe second run keeps the old simulator's pace: its pauses alone take {pauses} s.");
         let old = Experiment {
