@@ -4,7 +4,7 @@ use argosy_domain::Timestamp;
 use argosy_domain::model::{FirmwareChange, FirmwareChangeKind, UpdateEvent, UpdateState};
 use argosy_domain::ports::InboundMessage;
 use argosy_proto::message::{Hello, StatusSystem};
-use argosy_proto::{DeviceId, HistoryId, Sha256Hash};
+use argosy_proto::{DeviceId, DeviceKey, HistoryId, Sha256Hash};
 
 use super::batch::{Batch, UpdateKey};
 
@@ -50,6 +50,7 @@ impl Batch<'_> {
             let Some(image_hash) = boot.image_hash else { continue };
             let event = match (boot.confirmed, state == UpdateState::Pending) {
                 (true, true) if image_hash == deployed && !self.at_work(device) => UpdateEvent::AlreadyRuns,
+                (true, false) if image_hash != deployed && !self.came_back(id, &raw.key) => continue,
                 (true, false) => UpdateEvent::Booted { image_hash, deployed },
                 // On trial: the new image has started, its confirmation is still to come.
                 (false, false) if image_hash == deployed => UpdateEvent::Installed,
@@ -60,6 +61,17 @@ impl Batch<'_> {
         self.set_brief(device, |b| b.firmware_version = from);
         let version = boot.version.as_ref().map(|v| v.as_str().to_owned());
         self.reported(device, version, boot.image_hash.filter(|_| boot.confirmed), at);
+    }
+
+    /// Whether the device has connected again since its last word on this update. A restart ends the connection: the old image's
+    /// `hello` on the same one was sent (or sent again) before the restart, and says nothing of how the new image did.
+    fn came_back(&self, id: UpdateKey, key: &DeviceKey) -> bool {
+        let said_at = self.updates.get(&id).and_then(|(update, _)| update.last_event_at);
+        let since = self.engine.presence.of(key).map(|connection| connection.since);
+        match (since, said_at) {
+            (Some(since), Some(said_at)) => since >= said_at,
+            _ => true,
+        }
     }
 
     /// Whether the device holds a slot of some deployment: it will run that one's image next, whatever it runs now.
