@@ -98,6 +98,11 @@ const AIM: Duration = Duration::from_millis(25);
 /// Fewer messages a commit would not hold the database much shorter: what remains is the sync.
 const SMALLEST: usize = 200;
 
+/// A commit of so many messages says that more are on their way.
+const BUSY: usize = 8;
+/// How long the next one then waits for them.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 /// How many messages the next commit may have, after one of `got` that took `held`.
 fn room(now: usize, got: usize, held: Duration, most: usize) -> usize {
     if held > AIM {
@@ -116,6 +121,7 @@ pub(crate) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
     let mut failures = 0_u32;
     let most = engine.ingest.batch;
     let mut size = most.min(SMALLEST);
+    let mut busy = false;
     loop {
         // Soft shutdown does not end ingest: devices still connected are served until their connections are closed. It ends when
         // nothing has come for a while after the soft signal, or hard.
@@ -127,6 +133,17 @@ pub(crate) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
         if got == 0 {
             return;
         }
+        if busy && got < size {
+            // Under load a little patience makes one commit of several: their fixed costs are shared. A single device never waits.
+            tokio::time::sleep(PATIENCE).await;
+            while items.len() < size
+                && let Ok(item) = receive.try_recv()
+            {
+                items.push(item);
+            }
+        }
+        let got = items.len();
+        busy = got >= BUSY;
         match engine.commit_batch(&items).await {
             Ok(after) => {
                 failures = 0;
