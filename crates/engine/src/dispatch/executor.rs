@@ -16,6 +16,7 @@ use argosy_proto::{DeploymentId, DeviceId};
 
 use super::chain;
 use crate::error::EngineResult;
+use crate::usecase::CANCELED;
 use crate::{Engine, Shutdown};
 
 /// Pending updates read at a time while looking for devices that are online.
@@ -96,8 +97,7 @@ impl Engine {
             let first =
                 read.device_updates(deployment.id, &canceled, &PageRequest::first(1)).await?.items.pop();
             drop(read);
-            let reason =
-                first.and_then(|u| u.message).unwrap_or_else(|| "canceled by an operator".to_owned());
+            let reason = first.and_then(|u| u.message).unwrap_or_else(|| CANCELED.to_owned());
             self.finish_cancel(deployment.id, &reason).await?;
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use argosy_domain::Timestamp;
-use argosy_domain::ports::{PortResult, ReadSession, UnitOfWork};
+use argosy_domain::ports::{PortResult, ReadSession};
 use argosy_proto::{ArtifactId, DeploymentId, DeviceKey, Sha256Hash};
 use parking_lot::Mutex;
 
@@ -34,16 +34,7 @@ pub(crate) struct FactsCache {
 
 impl FactsCache {
     /// The facts of a deployment; `None` if it does not exist.
-    pub(crate) async fn of(
-        &self,
-        work: &mut dyn UnitOfWork,
-        id: DeploymentId,
-    ) -> PortResult<Option<Arc<DeploymentFacts>>> {
-        self.of_read(work, id).await
-    }
-
-    /// The same in a read session.
-    pub(crate) async fn of_read<R: ReadSession + ?Sized>(
+    pub(crate) async fn of<R: ReadSession + ?Sized>(
         &self,
         read: &mut R,
         id: DeploymentId,

@@ -72,7 +72,7 @@ impl Engine {
         let mut facts = Facts::new();
         for row in &rows {
             if !facts.contains_key(&row.deployment)
-                && let Some(found) = self.facts.of_read(&mut *read, row.deployment).await?
+                && let Some(found) = self.facts.of(&mut *read, row.deployment).await?
             {
                 facts.insert(row.deployment, found);
             }

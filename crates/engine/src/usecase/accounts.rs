@@ -7,7 +7,7 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use argon2::{Algorithm, Argon2, Params, Version};
 use argosy_domain::Timestamp;
 use argosy_domain::model::{ApiToken, Role, Session, User, checked_name};
-use argosy_proto::{TokenId, UserId};
+use argosy_proto::TokenId;
 use aws_lc_rs::digest;
 use parking_lot::Mutex;
 use serde_json::json;
@@ -358,7 +358,6 @@ fn hash_token(token: &str) -> String {
 }
 
 fn actor_of(user: &User, name: String) -> Actor {
-    let UserId(_) = user.id;
     Actor { name, user: user.id, role: user.role, must_change_password: user.must_change_password }
 }
 

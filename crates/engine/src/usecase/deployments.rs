@@ -18,6 +18,9 @@ use crate::error::{EngineError, EngineResult};
 /// Device updates that one transaction of a cancel touches at most.
 const CANCEL_CHUNK: u32 = 2_000;
 
+/// Why updates were canceled when the operator did not say.
+pub(crate) const CANCELED: &str = "canceled by an operator";
+
 /// Which firmware to deploy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirmwareChoice {
@@ -243,7 +246,7 @@ impl Engine {
         id: DeploymentId,
         reason: &str,
     ) -> EngineResult<Deployment> {
-        let told = if reason.trim().is_empty() { "canceled by an operator" } else { reason };
+        let told = if reason.trim().is_empty() { CANCELED } else { reason };
         let told = checked_name("reason", told)?;
         let cancel = |d: &mut Deployment| d.state = DeploymentState::Canceled;
         self.steer(actor, id, "deployment.cancel", reason, cancel).await?;

@@ -16,6 +16,7 @@ use argosy_proto::{AuditId, UserId};
 
 pub(crate) use accounts::LoginLimiter;
 pub use accounts::{LoggedIn, NewToken};
+pub(crate) use deployments::CANCELED;
 pub use deployments::{DeploymentRequest, DeploymentSummary, FirmwareChoice, FiveWords};
 pub use devices::{DeviceRequest, EnrolledDevice, MAX_DEVICES_PER_CALL};
 pub use firmware::FirmwareRequest;
