@@ -35,11 +35,14 @@ pub struct DisplayProfile {
     /// Pixels down.
     #[schema(minimum = 1, maximum = 2047)]
     pub height: u16,
-    /// Bits a pixel (16 for RGB565).
+    /// Bits a pixel, `LV_COLOR_DEPTH` of the firmware: 8, 16 (RGB565) or 32.
     pub color_depth: u8,
-    /// Whether the two bytes of a 16-bit pixel are swapped.
+    /// Whether the two bytes of a 16-bit pixel are swapped (`LV_COLOR_16_SWAP`).
     #[serde(default)]
     pub swap_bytes: bool,
+    /// Whether images keep their transparency; otherwise they are laid on a background.
+    #[serde(default)]
+    pub alpha: bool,
 }
 
 /// What a product is made with, and what `PUT` replaces.

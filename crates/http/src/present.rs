@@ -69,6 +69,7 @@ pub(crate) fn product(product: m::Product) -> api::ProductView {
             height: d.height,
             color_depth: d.color_depth,
             swap_bytes: d.swap_bytes,
+            alpha: d.alpha,
         }),
         created_at: time(product.created_at),
     }
@@ -85,6 +86,7 @@ pub(crate) fn new_product(spec: api::ProductSpec) -> m::NewProduct {
             height: d.height,
             color_depth: d.color_depth,
             swap_bytes: d.swap_bytes,
+            alpha: d.alpha,
         }),
     }
 }

@@ -39,6 +39,8 @@ row_ids! {
     ArtifactId,
     /// A registered firmware: an artifact with a product and a version.
     FirmwareId,
+    /// A registered content: a binary for a display, with a title and a product.
+    ContentId,
     /// A deployment.
     DeploymentId,
     /// A user of the console or the API.

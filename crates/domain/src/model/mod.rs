@@ -2,6 +2,7 @@
 
 mod account;
 mod artifact;
+mod content;
 mod deployment;
 mod device;
 mod identity;
@@ -12,6 +13,7 @@ mod update;
 
 pub use account::*;
 pub use artifact::*;
+pub use content::*;
 pub use deployment::*;
 pub use device::*;
 pub use identity::*;

@@ -16,17 +16,21 @@ text_enum! {
     }
 }
 
-/// The screen of a product; content is made for it.
+/// The screen of a product; content is made for it. What LVGL was built with (`LV_COLOR_DEPTH`, `LV_COLOR_16_SWAP`) stands here,
+/// because a `.bin` does not say it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DisplayProfile {
     /// Pixels across, 1…2047.
     pub width: u16,
     /// Pixels down, 1…2047.
     pub height: u16,
-    /// Bits a pixel (16 for RGB565).
+    /// Bits a pixel: 8 (RGB332), 16 (RGB565) or 32 (`LV_COLOR_DEPTH`).
     pub color_depth: u8,
     /// Whether the two bytes of a 16-bit pixel are swapped (`LV_COLOR_16_SWAP`).
     pub swap_bytes: bool,
+    /// Whether images keep their transparency (`TRUE_COLOR_ALPHA`); otherwise they are laid on a background.
+    #[serde(default)]
+    pub alpha: bool,
 }
 
 /// What a product is made with.

@@ -6,6 +6,7 @@ mod blob;
 mod clock;
 mod error;
 mod link;
+mod media;
 mod registry;
 
 pub use authority::*;
@@ -13,4 +14,5 @@ pub use blob::*;
 pub use clock::*;
 pub use error::*;
 pub use link::*;
+pub use media::*;
 pub use registry::*;

@@ -61,7 +61,7 @@ pub(super) fn product(name: &str) -> NewProduct {
         chip: "esp32s3".to_owned(),
         image_format: ImageFormat::EspIdf,
         slot_size: 3 << 20,
-        display: Some(DisplayProfile { width: 1024, height: 600, color_depth: 16, swap_bytes: true }),
+        display: Some(DisplayProfile { width: 1024, height: 600, color_depth: 16, swap_bytes: true, alpha: false }),
     }
 }
 

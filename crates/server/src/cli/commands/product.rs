@@ -81,6 +81,9 @@ pub(crate) struct DisplayArgs {
     /// The two bytes of a 16-bit pixel are swapped
     #[arg(long, requires = "display")]
     swap_bytes: bool,
+    /// Images keep their transparency
+    #[arg(long, requires = "display")]
+    alpha: bool,
 }
 
 fn display(text: &str) -> Result<(u16, u16, u8), String> {
@@ -100,7 +103,7 @@ fn display(text: &str) -> Result<(u16, u16, u8), String> {
 impl DisplayArgs {
     fn profile(&self) -> Option<DisplayProfile> {
         let (width, height, color_depth) = self.display?;
-        Some(DisplayProfile { width, height, color_depth, swap_bytes: self.swap_bytes })
+        Some(DisplayProfile { width, height, color_depth, swap_bytes: self.swap_bytes, alpha: self.alpha })
     }
 }
 
@@ -170,11 +173,12 @@ fn path(product: &str) -> String {
 fn show(context: &Context, product: &ProductView) -> Result<(), Failure> {
     let screen = product.display.as_ref().map(|d| {
         format!(
-            "{}x{}x{}{}",
+            "{}x{}x{}{}{}",
             d.width,
             d.height,
             d.color_depth,
-            if d.swap_bytes { ", bytes swapped" } else { "" }
+            if d.swap_bytes { ", bytes swapped" } else { "" },
+            if d.alpha { ", transparency" } else { "" }
         )
     });
     let fields = [
