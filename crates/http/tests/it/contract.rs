@@ -89,3 +89,11 @@ fn every_code_of_a_problem_is_in_the_table() {
         assert!(table.contains(&row), "docs/status-codes.md lacks the row {row}");
     }
 }
+
+#[test]
+fn words_are_described_as_they_are_sent() {
+    let api: Value = serde_json::from_str(argosy_http::openapi::text()).unwrap();
+    let described = &api["components"]["schemas"]["UpdateState"]["enum"];
+    let sent: Vec<&str> = argosy_api::UpdateState::ALL.iter().map(|s| s.as_str()).collect();
+    assert_eq!(described, &json!(sent));
+}
