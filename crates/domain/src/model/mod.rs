@@ -8,6 +8,7 @@ mod device;
 mod identity;
 mod ledger;
 mod place;
+mod series;
 mod text;
 mod update;
 
@@ -19,6 +20,7 @@ pub use device::*;
 pub use identity::*;
 pub use ledger::*;
 pub use place::*;
+pub use series::*;
 pub use text::*;
 pub use update::*;
 

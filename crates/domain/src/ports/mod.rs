@@ -8,6 +8,8 @@ mod error;
 mod link;
 mod media;
 mod registry;
+mod series;
+mod rights;
 
 pub use authority::*;
 pub use blob::*;
@@ -16,3 +18,5 @@ pub use error::*;
 pub use link::*;
 pub use media::*;
 pub use registry::*;
+pub use series::*;
+pub use rights::*;
