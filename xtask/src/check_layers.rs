@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("argosy-engine", &["argosy-proto", "argosy-domain"]),
     ("argosy-store", &["argosy-proto", "argosy-domain"]),
     ("argosy-pki", &["argosy-proto", "argosy-domain"]),
+    ("argosy-media", &["argosy-domain"]),
     ("argosy-mqtt", &["argosy-proto", "argosy-domain", "argosy-engine"]),
     ("argosy-api", &["argosy-proto"]),
     ("argosy-http", &["argosy-api", "argosy-proto", "argosy-domain", "argosy-engine"]),
@@ -32,6 +33,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "argosy-engine",
             "argosy-store",
             "argosy-pki",
+            "argosy-media",
             "argosy-mqtt",
             "argosy-api",
             "argosy-http",
@@ -52,6 +54,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("axum", &["argosy-http"]),
     ("tower-http", &["argosy-http"]),
     ("rcgen", &["argosy-pki", "argosy-sim"]),
+    ("image", &["argosy-media"]),
     ("figment", &["argosy"]),
     ("clap", &["argosy", "argosy-agent", "argosy-sim", "xtask"]),
 ];
@@ -64,6 +67,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
     ("argosy-api", IO),
     ("argosy-engine", &["sqlx", "axum", "hyper", "rmqtt", "rustls", "object_store"]),
     ("argosy-http", &["sqlx", "rmqtt", "object_store"]),
+    ("argosy-media", IO),
     ("argosy-mqtt", &["sqlx", "axum", "object_store"]),
     ("xtask", IO),
 ];
