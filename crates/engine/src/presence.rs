@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use argosy_domain::Timestamp;
-use argosy_domain::ports::{ConnectionNumber, Door};
+use argosy_domain::ports::{ConnectionNumber, Door, Rights};
 use argosy_proto::DeviceKey;
 use parking_lot::RwLock;
 
@@ -15,6 +15,8 @@ pub struct Connection {
     pub number: ConnectionNumber,
     /// Through which door.
     pub door: Door,
+    /// What it may do.
+    pub rights: Rights,
     /// Connected now.
     pub online: bool,
     /// Since when it is connected, or gone.
@@ -25,7 +27,7 @@ pub struct Connection {
 #[derive(Debug, Default)]
 pub struct Presence {
     by_key: RwLock<HashMap<DeviceKey, Connection>>,
-    doors: RwLock<HashMap<DeviceKey, Door>>,
+    doors: RwLock<HashMap<DeviceKey, (Door, Rights)>>,
     started_at: RwLock<Option<Timestamp>>,
 }
 
@@ -34,19 +36,29 @@ impl Presence {
         *self.started_at.write() = Some(now);
     }
 
-    /// Remembers the door at authentication; the connection event does not carry it.
-    pub(crate) fn admitted(&self, key: &DeviceKey, door: Door) {
-        self.doors.write().insert(key.clone(), door);
+    /// Remembers door and rights at authentication; the connection event does not carry them.
+    pub(crate) fn admitted(&self, key: &DeviceKey, door: Door, rights: Rights) {
+        self.doors.write().insert(key.clone(), (door, rights));
+    }
+
+    /// The device's connection has every right from now on.
+    pub(crate) fn raised(&self, key: &DeviceKey) {
+        if let Some(connection) = self.by_key.write().get_mut(key) {
+            connection.rights = Rights::Full;
+        }
+        if let Some((_, rights)) = self.doors.write().get_mut(key) {
+            *rights = Rights::Full;
+        }
     }
 
     /// A connection began; `false` if a newer one of the device is known.
     pub(crate) fn connected(&self, key: &DeviceKey, number: ConnectionNumber, now: Timestamp) -> bool {
-        let door = self.doors.read().get(key).copied().unwrap_or(Door::Mtls);
+        let (door, rights) = self.doors.read().get(key).copied().unwrap_or((Door::Mtls, Rights::Full));
         let mut map = self.by_key.write();
         if map.get(key).is_some_and(|known| known.number > number) {
             return false;
         }
-        map.insert(key.clone(), Connection { number, door, online: true, since: now });
+        map.insert(key.clone(), Connection { number, door, rights, online: true, since: now });
         true
     }
 
@@ -68,15 +80,15 @@ impl Presence {
         self.by_key.read().get(key).copied()
     }
 
-    /// Whether the device is connected.
+    /// Whether the device is connected and may be sent work.
     pub fn is_online(&self, key: &DeviceKey) -> bool {
-        self.of(key).is_some_and(|c| c.online)
+        self.of(key).is_some_and(|c| c.online && c.rights == Rights::Full)
     }
 
     /// Since when the device has been gone; for one not seen since the start of the server, since that start.
     pub fn offline_since(&self, key: &DeviceKey) -> Option<Timestamp> {
         match self.of(key) {
-            Some(connection) if connection.online => None,
+            Some(connection) if connection.online && connection.rights == Rights::Full => None,
             Some(connection) => Some(connection.since),
             None => *self.started_at.read(),
         }

@@ -20,6 +20,10 @@ pub enum Refused {
     UnknownCertificate,
     /// The certificate is revoked.
     Revoked,
+    /// The certificate has ended.
+    Expired,
+    /// A newer certificate took its place.
+    Superseded,
     /// The device is suspended.
     Suspended,
     /// The plain listener does not take the device.
@@ -33,13 +37,15 @@ pub enum Refused {
 }
 
 impl Refused {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::TooManyConnections,
         Self::Stopping,
         Self::BadCertificate,
         Self::WrongClientId,
         Self::UnknownCertificate,
         Self::Revoked,
+        Self::Expired,
+        Self::Superseded,
         Self::Suspended,
         Self::NotAllowedPlain,
         Self::UnknownDevice,
@@ -56,6 +62,8 @@ impl Refused {
             Self::WrongClientId => "wrong_client_id",
             Self::UnknownCertificate => "unknown_certificate",
             Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Superseded => "superseded",
             Self::Suspended => "suspended",
             Self::NotAllowedPlain => "not_allowed_plain",
             Self::UnknownDevice => "unknown_device",
@@ -71,6 +79,8 @@ impl From<&Refusal> for Refused {
             Refusal::WrongClientId { .. } => Self::WrongClientId,
             Refusal::UnknownCertificate => Self::UnknownCertificate,
             Refusal::Revoked => Self::Revoked,
+            Refusal::Expired => Self::Expired,
+            Refusal::Superseded => Self::Superseded,
             Refusal::Suspended => Self::Suspended,
             Refusal::NotAllowedPlain => Self::NotAllowedPlain,
             Refusal::UnknownDevice => Self::UnknownDevice,
@@ -137,6 +147,8 @@ pub struct LinkMetrics {
     pub backlogged: AtomicU64,
     /// Publishes to a topic that is not the device's own.
     pub publish_refused: AtomicU64,
+    /// Publishes dropped because the session lacks the right: its device is not registered, or its certificate has ended.
+    pub publish_restricted: AtomicU64,
     /// Subscriptions to a filter that is not below the device's own root.
     pub subscribe_refused: AtomicU64,
     /// Messages that could not be made durable; their devices send them again.
@@ -199,6 +211,7 @@ impl LinkMetrics {
             ("argosy_mqtt_publish_offline_total", &self.offline),
             ("argosy_mqtt_publish_backlogged_total", &self.backlogged),
             ("argosy_mqtt_publish_refused_total", &self.publish_refused),
+            ("argosy_mqtt_publish_restricted_total", &self.publish_restricted),
             ("argosy_mqtt_subscribe_refused_total", &self.subscribe_refused),
             ("argosy_mqtt_ingest_failed_total", &self.ingest_failed),
             ("argosy_mqtt_throttled_total", &self.throttled),

@@ -1,13 +1,14 @@
 //! The device plane, both ways: what the engine asks of it, and what it tells the engine.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use argosy_proto::DeviceKey;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::PortError;
+use super::{Admitted, PortError, Rights};
 use crate::Timestamp;
 
 /// What became of a message to a device.
@@ -44,6 +45,8 @@ pub struct LiveSession {
     pub tls_version: Option<String>,
     /// Serial of the presented certificate.
     pub certificate_serial: Option<String>,
+    /// What it may do.
+    pub rights: Rights,
     /// `3.1.1` or `5`.
     pub mqtt_version: String,
     /// Topic filters it has.
@@ -69,6 +72,14 @@ pub trait DeviceLink: Send + Sync + 'static {
 
     /// Cuts the device's connection at once; `false` if there was none.
     async fn kick(&self, key: &DeviceKey) -> bool;
+
+    /// Cuts the device's connection at once if it was made with the certificate of that serial number; `false` if there was none.
+    /// A connection with another certificate of the device is left alone.
+    async fn kick_certificate(&self, key: &DeviceKey, serial: &str) -> bool;
+
+    /// Gives the device's connection every right, if what it lacked was its registration
+    /// ([`Rights::RegistrationAndRenewal`]); `false` if it has no such connection.
+    fn raise_rights(&self, key: &DeviceKey) -> bool;
 
     /// Live connections in the order of their keys, those after `after`, `limit` at most.
     async fn sessions(&self, after: Option<&DeviceKey>, limit: usize) -> Vec<LiveSession>;
@@ -99,6 +110,12 @@ pub struct PresentedCertificate {
     pub issuer: String,
     /// Serial in the canonical form of the allow-list.
     pub serial: String,
+    /// Valid from; the TLS layer has checked it.
+    pub not_before: Timestamp,
+    /// Valid until. The TLS layer lets one through that has ended: the engine decides.
+    pub not_after: Timestamp,
+    /// Issued by a CA that was imported: its common name is no device key, and its client id is free.
+    pub imported: bool,
 }
 
 /// Why a device is refused. The text is for our log, not for the device.
@@ -116,6 +133,12 @@ pub enum Refusal {
     /// It was revoked.
     #[error("the certificate is revoked")]
     Revoked,
+    /// Its time is over, and nobody has allowed its device to renew it all the same.
+    #[error("the certificate has ended; an operator can allow its device to renew it")]
+    Expired,
+    /// A newer one took its place, and the time in which both were good is over.
+    #[error("the certificate was replaced by a newer one")]
+    Superseded,
     /// The device is suspended.
     #[error("the device is suspended")]
     Suspended,
@@ -143,6 +166,8 @@ pub struct InboundMessage {
     pub qos: u8,
     /// Through which door.
     pub door: Door,
+    /// The certificate of its connection; `None` on the plain listener.
+    pub certificate: Option<Arc<PresentedCertificate>>,
 }
 
 /// One connection of one device; a later connection of the same device has a higher number.
@@ -152,8 +177,8 @@ pub struct ConnectionNumber(pub u64);
 /// Inward: what the device plane tells the engine.
 #[async_trait]
 pub trait DeviceEvents: Send + Sync + 'static {
-    /// May it connect? The key that it connects as, or why not.
-    async fn authenticate(&self, client: ClientIdentity) -> Result<DeviceKey, Refusal>;
+    /// May it connect? As whom and for what, or why not.
+    async fn authenticate(&self, client: ClientIdentity) -> Result<Admitted, Refusal>;
 
     /// It is connected and subscribed to its downward topics.
     async fn connected(&self, key: &DeviceKey, connection: ConnectionNumber);

@@ -2,8 +2,8 @@
 
 use argosy_domain::model::{CertificateState, DeviceState};
 use argosy_domain::ports::{
-    ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, PortError, PresentedCertificate,
-    Refusal,
+    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, PortError,
+    PresentedCertificate, Refusal, Rights,
 };
 use argosy_proto::DeviceKey;
 use async_trait::async_trait;
@@ -14,15 +14,15 @@ use crate::metrics::add;
 
 #[async_trait]
 impl DeviceEvents for Engine {
-    async fn authenticate(&self, client: ClientIdentity) -> Result<DeviceKey, Refusal> {
+    async fn authenticate(&self, client: ClientIdentity) -> Result<Admitted, Refusal> {
         let door = client.door;
         let admitted = match (door, &client.certificate) {
             (Door::Mtls, Some(certificate)) => self.by_certificate(&client.client_id, certificate).await,
             (Door::Mtls, None) => Err(Refusal::UnknownCertificate),
-            (Door::Plain, _) => self.by_plain_key(&client.client_id).await,
+            (Door::Plain, _) => self.by_plain_key(&client.client_id).await.map(Admitted::fully),
         };
         match &admitted {
-            Ok(key) => self.presence.admitted(key, door),
+            Ok(admitted) => self.presence.admitted(&admitted.key, door, admitted.rights),
             Err(refusal) => {
                 add(&self.metrics.connections_refused_total, 1);
                 let client_id: String = client.client_id.chars().take(64).collect();
@@ -58,7 +58,7 @@ impl Engine {
         &self,
         client_id: &str,
         certificate: &PresentedCertificate,
-    ) -> Result<DeviceKey, Refusal> {
+    ) -> Result<Admitted, Refusal> {
         let wrong = || Refusal::WrongClientId { client_id: client_id.chars().take(64).collect() };
         if client_id != certificate.common_name {
             return Err(wrong());
@@ -75,11 +75,12 @@ impl Engine {
         if admission.certificate_state == CertificateState::Revoked {
             return Err(Refusal::Revoked);
         }
-        match admission.device_state {
-            DeviceState::Active => Ok(admission.key),
-            DeviceState::Suspended => Err(Refusal::Suspended),
-            DeviceState::Unregistered => Err(Refusal::UnknownDevice),
-        }
+        let rights = match admission.device_state {
+            DeviceState::Active => Rights::Full,
+            DeviceState::Suspended => return Err(Refusal::Suspended),
+            DeviceState::Unregistered => Rights::RegistrationAndRenewal,
+        };
+        Ok(Admitted { key: admission.key, rights })
     }
 
     /// The plain listener has checked its list of keys; here: registered, active, and never given a certificate, so that nobody takes

@@ -317,6 +317,11 @@ impl Engine {
                 }
             }
         }
+        if patch.state == Some(DeviceState::Active) {
+            for device in devices {
+                self.raise_rights(&device.spec.key, device.id).await;
+            }
+        }
         self.feed.tell(crate::Change::Devices { ids: devices.iter().map(|d| d.id).collect() });
     }
 
@@ -350,6 +355,16 @@ impl Engine {
         }
         self.feed.device(id);
         Ok(())
+    }
+
+    /// A device that was not registered is: its connection gets every right from now on, and what waits for it is dispatched. To be
+    /// called when that is durable; a device that is not connected gets it with its next CONNECT.
+    pub async fn raise_rights(&self, key: &DeviceKey, id: DeviceId) {
+        if self.link().is_some_and(|link| link.raise_rights(key)) {
+            self.presence.raised(key);
+            self.ready.add(vec![id]);
+            self.wake();
+        }
     }
 
     /// Cuts a device's connection; it may come back.

@@ -219,8 +219,14 @@ impl Fleet {
     }
 
     pub(crate) async fn say_raw(&self, n: usize, topic: String, payload: Vec<u8>) {
-        let message =
-            InboundMessage { key: key(n), topic, payload: payload.into(), qos: 1, door: Door::Mtls };
+        let message = InboundMessage {
+            key: key(n),
+            topic,
+            payload: payload.into(),
+            qos: 1,
+            door: Door::Mtls,
+            certificate: None,
+        };
         self.engine.message(message).await.expect("durable");
     }
 

@@ -102,11 +102,14 @@ async fn only_a_certificate_that_the_registry_knows_gets_in() {
             common_name: common_name.into(),
             issuer: issued.issuer.clone(),
             serial: serial.into(),
+            not_before: issued.not_before,
+            not_after: issued.not_after,
+            imported: false,
         }),
         door,
         address: "127.0.0.1:1".parse().expect("an address"),
     };
-    let ask = |client: ClientIdentity| fleet.engine.authenticate(client);
+    let ask = async |client| fleet.engine.authenticate(client).await.map(|admitted| admitted.key);
     assert_eq!(ask(knock("2", "2", &issued.serial, Door::Mtls)).await, Ok(key(2)));
     assert_eq!(ask(knock("2", "2", "0bad", Door::Mtls)).await, Err(Refusal::UnknownCertificate));
     assert!(matches!(

@@ -59,6 +59,7 @@ async fn succeed(server: &TestServer, key: &DeviceKey) {
         payload: Bytes::from(payload.to_string()),
         qos: 1,
         door: Door::Mtls,
+        certificate: None,
     };
     DeviceEvents::message(&*server.engine, message).await.unwrap();
 }

@@ -33,6 +33,7 @@ async fn a_message_that_is_not_understood_is_listed() {
         payload: Bytes::from_static(b"{\"progress\": \xff"),
         qos: 1,
         door: Door::Mtls,
+        certificate: None,
     };
     DeviceEvents::message(&*server.engine, message).await.unwrap();
     let listed = admin.get("/api/v1/dead-letters").await.expect(200);

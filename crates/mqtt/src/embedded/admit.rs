@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use argosy_domain::ports::{ClientIdentity, Door, PresentedCertificate, Refusal};
+use argosy_domain::ports::{Admitted, ClientIdentity, Door, PresentedCertificate, Refusal};
 use argosy_proto::{Access, DeviceKey, belongs_to};
 use rmqtt::codec::types::{MQTT_LEVEL_5, MQTT_LEVEL_31};
 use rmqtt::net::TlsPeer;
@@ -93,13 +93,15 @@ impl Core {
         }
 
         let kicks = self.links.kicks();
-        let key = self.ask(client.clone()).await?;
-        check_will(&key, info, self.limits.max_payload)?;
+        let admitted = self.ask(client.clone()).await?;
+        let key = &admitted.key;
+        check_will(key, info, self.limits.max_payload)?;
+        link.set_rights(admitted.rights);
         link.set_identity(Identity {
             key: key.clone(),
             client_id: client.client_id.clone(),
             tls_version: tls.map(|tls| tls.version.to_owned()),
-            certificate_serial: client.certificate.as_ref().map(|c| c.serial.clone()),
+            certificate: client.certificate.clone().map(Arc::new),
             mqtt_version: match info.proto_ver() {
                 MQTT_LEVEL_31 => "3.1",
                 MQTT_LEVEL_5 => "5",
@@ -109,13 +111,13 @@ impl Core {
         });
         let overtaken =
             |_| NotAdmitted::new(Refused::Unavailable, "a newer connection of the device is there");
-        let replaced = self.links.take(&key, link).map_err(overtaken)?;
+        let replaced = self.links.take(key, link).map_err(overtaken)?;
 
         // A device that was suspended or revoked between the registry's answer and now has been kicked before this connection
         // could be found. From `take` on it can be; so ask once more.
         if self.links.kicks() != kicks {
             let again = self.ask(client).await;
-            if again.as_ref().ok() != Some(&key) {
+            if again.as_ref().ok() != Some(&admitted) {
                 self.links.release(link);
                 return Err(again.err().unwrap_or_else(|| Refusal::UnknownDevice.into()));
             }
@@ -148,11 +150,11 @@ impl Core {
         if self.bindings().plain.allows(&key) { Ok(()) } else { Err(Refusal::NotAllowedPlain.into()) }
     }
 
-    async fn ask(&self, client: ClientIdentity) -> Result<DeviceKey, NotAdmitted> {
+    async fn ask(&self, client: ClientIdentity) -> Result<Admitted, NotAdmitted> {
         let answer =
             tokio::time::timeout(self.limits.authenticate_timeout, self.events().authenticate(client)).await;
         match answer {
-            Ok(Ok(key)) => Ok(key),
+            Ok(Ok(admitted)) => Ok(admitted),
             Ok(Err(refusal)) => Err(NotAdmitted { by_engine: true, ..refusal.into() }),
             Err(_) => Err(NotAdmitted::new(Refused::Unavailable, "the registry did not answer in time")),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use argosy_domain::ports::InboundMessage;
+use argosy_domain::ports::{InboundMessage, Rights};
 use argosy_proto::{Access, belongs_to, parse_up};
 use async_trait::async_trait;
 use rmqtt::codec::types::QoS;
@@ -51,6 +51,10 @@ enum NotTaken {
     Disconnect,
     /// Refused with a reason, if its protocol has one; else the connection ends.
     Refuse(PublishAckReason),
+    /// Of the device's own, but beyond what its session may do. Refused with a reason, if its protocol has one; else it is
+    /// acknowledged and dropped: an old board that is not registered yet sends its status all the same, and cut off for it
+    /// it could never be registered.
+    Beyond,
 }
 
 #[expect(
@@ -137,6 +141,7 @@ impl Hooks {
         let (reason, disconnect) = match not {
             NotTaken::Disconnect => (PublishAckReason::UnspecifiedError, true),
             NotTaken::Refuse(reason) => (reason, identity.mqtt_version != "5"),
+            NotTaken::Beyond => (PublishAckReason::NotAuthorized, false),
         };
         PublishAclResult(PublishResult::reason_code(reason, None, disconnect))
     }
@@ -158,6 +163,13 @@ impl Hooks {
             return Err(NotTaken::Refuse(reason));
         }
         self.throttle(link).await?;
+        let rights = link.rights();
+        if rights != Rights::Full
+            && !rights.may_send(parse_up(&publish.topic).ok().map(|(_, up)| up).as_ref())
+        {
+            add(&core.metrics.publish_restricted, 1);
+            return Err(NotTaken::Beyond);
+        }
         tokio::select! {
             biased;
             () = link.connection.cut_called() => Err(NotTaken::Disconnect),
@@ -183,6 +195,7 @@ impl Hooks {
             // a reconnect is possible, as it is with QoS 1.
             qos: u8::from(publish.qos != QoS::AtMostOnce),
             door: link.door,
+            certificate: identity.certificate.clone(),
         };
         let stored = tokio::time::timeout(core.limits.ingest_timeout, core.events().message(message)).await;
         let failure: Box<dyn std::error::Error + Send + Sync> = match stored {
@@ -220,7 +233,9 @@ impl Hooks {
     async fn will(&self, id: &Id, publish: &Publish) {
         let Some(link) = self.link(id) else { return };
         let Some(identity) = link.identity() else { return };
-        if link.is_barred() || !belongs_to(&identity.key, Access::Publish, &publish.topic) {
+        let up = parse_up(&publish.topic).ok().map(|(_, up)| up);
+        let allowed = link.rights().may_send(up.as_ref());
+        if link.is_barred() || !allowed || !belongs_to(&identity.key, Access::Publish, &publish.topic) {
             return;
         }
         add(&self.core.metrics.wills, 1);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use argosy_domain::Timestamp;
-use argosy_domain::ports::{ConnectionNumber, DeviceEvents, Door};
+use argosy_domain::ports::{ConnectionNumber, DeviceEvents, Door, PresentedCertificate, Rights};
 use argosy_proto::DeviceKey;
 use parking_lot::{Mutex, RwLock};
 use rmqtt::net::Connection;
@@ -22,7 +22,7 @@ pub(super) struct Identity {
     pub(super) key: DeviceKey,
     pub(super) client_id: String,
     pub(super) tls_version: Option<String>,
-    pub(super) certificate_serial: Option<String>,
+    pub(super) certificate: Option<Arc<PresentedCertificate>>,
     pub(super) mqtt_version: &'static str,
     pub(super) connected_at: Timestamp,
 }
@@ -53,6 +53,8 @@ pub(super) struct Link {
     /// Messages to the device that are neither acknowledged nor dropped.
     pub(super) unacknowledged: AtomicUsize,
     pub(super) throttle: Mutex<Throttle>,
+    /// What it may do; set with its identity, raised by its registration.
+    rights: Mutex<Rights>,
     /// Cut by us for good: not even its will is taken any more.
     barred: AtomicBool,
 }
@@ -68,6 +70,7 @@ impl Link {
             phase: tokio::sync::Mutex::new(Phase::Arriving),
             unacknowledged: AtomicUsize::new(0),
             throttle: Mutex::new(Throttle::default()),
+            rights: Mutex::new(Rights::RenewalOnly),
             barred: AtomicBool::new(false),
         }
     }
@@ -94,6 +97,25 @@ impl Link {
 
     pub(super) fn set_live(&self, live: Live) {
         let _ = self.live.set(live);
+    }
+
+    /// What it may do.
+    pub(super) fn rights(&self) -> Rights {
+        *self.rights.lock()
+    }
+
+    pub(super) fn set_rights(&self, rights: Rights) {
+        *self.rights.lock() = rights;
+    }
+
+    /// Every right, if what it lacked was its registration.
+    pub(super) fn raise_rights(&self) -> bool {
+        let mut rights = self.rights.lock();
+        let raised = *rights == Rights::RegistrationAndRenewal;
+        if raised {
+            *rights = Rights::Full;
+        }
+        raised
     }
 
     pub(super) fn is_barred(&self) -> bool {

@@ -45,6 +45,11 @@ impl DeviceLink for EmbeddedBroker {
             let operation = "publish a command or certificate over the plain listener";
             return Err(PortError::new(operation, PortErrorKind::Reference));
         }
+        if !link.rights().may_receive(&down) {
+            // As if it were not there: what is meant for a registered device waits until it is one.
+            add(&metrics.offline, 1);
+            return Ok(Delivery::Offline);
+        }
         if link.unacknowledged.fetch_add(1, Ordering::AcqRel) >= self.core.limits.max_unacknowledged {
             link.unacknowledged.fetch_sub(1, Ordering::AcqRel);
             add(&metrics.backlogged, 1);
@@ -71,6 +76,24 @@ impl DeviceLink for EmbeddedBroker {
         link.connection.cut();
         add(&self.core.metrics.kicked, 1);
         true
+    }
+
+    async fn kick_certificate(&self, key: &DeviceKey, serial: &str) -> bool {
+        // Counted whether it is there or not: one that is just being admitted asks the registry once more.
+        self.core.links.count_kick();
+        let Some(link) = self.core.links.of(key) else { return false };
+        let certificate = link.identity().and_then(|identity| identity.certificate.as_ref());
+        if certificate.is_none_or(|certificate| certificate.serial != serial) {
+            return false;
+        }
+        link.bar();
+        link.connection.cut();
+        add(&self.core.metrics.kicked, 1);
+        true
+    }
+
+    fn raise_rights(&self, key: &DeviceKey) -> bool {
+        self.core.links.of(key).is_some_and(|link| link.raise_rights())
     }
 
     async fn sessions(&self, after: Option<&DeviceKey>, limit: usize) -> Vec<LiveSession> {
@@ -125,7 +148,8 @@ async fn describe(link: &Arc<Link>) -> Option<LiveSession> {
         address: link.connection.remote_addr(),
         door: link.door,
         tls_version: identity.tls_version.clone(),
-        certificate_serial: identity.certificate_serial.clone(),
+        certificate_serial: identity.certificate.as_ref().map(|c| c.serial.clone()),
+        rights: link.rights(),
         mqtt_version: identity.mqtt_version.to_owned(),
         subscriptions,
         connected_at: identity.connected_at,

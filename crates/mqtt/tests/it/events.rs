@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use argosy_domain::ports::{
-    ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, PortError, PortErrorKind, Refusal,
+    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, PortError, PortErrorKind,
+    Refusal, Rights,
 };
 use argosy_proto::DeviceKey;
 use async_trait::async_trait;
@@ -30,6 +31,8 @@ pub struct Engine {
     pub imported: Mutex<HashMap<String, String>>,
     /// Keys that once had a certificate: never on the plain listener.
     pub certified: Mutex<HashSet<String>>,
+    /// Devices whose sessions may not do everything.
+    pub restricted: Mutex<HashMap<String, Rights>>,
     pub failing: AtomicBool,
     pub unavailable: AtomicBool,
     /// Messages become durable only when it is open.
@@ -51,6 +54,7 @@ impl Engine {
             suspended: Mutex::default(),
             imported: Mutex::default(),
             certified: Mutex::default(),
+            restricted: Mutex::default(),
             failing: AtomicBool::new(false),
             unavailable: AtomicBool::new(false),
             durable: watch::Sender::new(true),
@@ -109,6 +113,11 @@ impl Engine {
         }
     }
 
+    fn admitted(&self, key: DeviceKey) -> Admitted {
+        let rights = self.restricted.lock().get(key.as_str()).copied().unwrap_or(Rights::Full);
+        Admitted { key, rights }
+    }
+
     pub async fn until_message(&self, topic: &str) -> String {
         self.until(topic, |log| {
             log.iter().find_map(|event| match event {
@@ -132,7 +141,7 @@ impl Engine {
 
 #[async_trait]
 impl DeviceEvents for Engine {
-    async fn authenticate(&self, client: ClientIdentity) -> Result<DeviceKey, Refusal> {
+    async fn authenticate(&self, client: ClientIdentity) -> Result<Admitted, Refusal> {
         if self.unavailable.load(Ordering::SeqCst) {
             return Err(Refusal::Unavailable);
         }
@@ -146,13 +155,13 @@ impl DeviceEvents for Engine {
                     None => Err(wrong),
                     Some(_) if self.revoked.lock().contains(&certificate.serial) => Err(Refusal::Revoked),
                     Some(key) if self.suspended.lock().contains(&key) => Err(Refusal::Suspended),
-                    Some(key) => DeviceKey::new(key).map_err(|_| wrong),
+                    Some(key) => DeviceKey::new(key).map(|key| self.admitted(key)).map_err(|_| wrong),
                 }
             }
             (None, Door::Plain) if self.certified.lock().contains(&client.client_id) => {
                 Err(Refusal::NotAllowedPlain)
             }
-            (None, Door::Plain) => DeviceKey::new(client.client_id).map_err(|_| wrong),
+            (None, Door::Plain) => DeviceKey::new(client.client_id).map(Admitted::fully).map_err(|_| wrong),
             _ => Err(Refusal::UnknownCertificate),
         };
         let before = self.before_answer.lock().take();

@@ -14,4 +14,5 @@ mod measure;
 mod mosquitto;
 mod pki;
 mod presence;
+mod restricted;
 mod with_authority;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use argosy_domain::Timestamp;
 use argosy_domain::ports::PresentedCertificate;
 use argosy_mqtt::embedded::CertificateReader;
 use parking_lot::RwLock;
@@ -154,6 +155,9 @@ pub fn reader() -> CertificateReader {
             common_name: name,
             issuer: leaf.issuer().to_string(),
             serial: leaf.raw_serial().iter().map(|b| format!("{b:02x}")).collect(),
+            not_before: Timestamp(leaf.validity().not_before.timestamp() * 1000),
+            not_after: Timestamp(leaf.validity().not_after.timestamp() * 1000),
+            imported: false,
         })
     })
 }

@@ -83,6 +83,9 @@ async fn devices_connect_with_what_the_authority_issues() {
                 common_name: facts.common_name,
                 issuer: facts.issuer,
                 serial: facts.serial.as_str().to_owned(),
+                not_before: facts.not_before,
+                not_after: facts.not_after,
+                imported: false,
             })
         }),
     };

@@ -181,6 +181,9 @@ fn certificate_reader() -> CertificateReader {
             common_name: facts.common_name,
             issuer: facts.issuer,
             serial: facts.serial.to_string(),
+            not_before: facts.not_before,
+            not_after: facts.not_after,
+            imported: false,
         })
     })
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::Timestamp;
 use crate::ports::{
-    ConnectionNumber, Delivery, DeviceLink, Door, LiveSession, PortError, PortErrorKind, PortResult,
+    ConnectionNumber, Delivery, DeviceLink, Door, LiveSession, PortError, PortErrorKind, PortResult, Rights,
 };
 
 /// One message that was handed to a connected device.
@@ -53,6 +53,7 @@ impl FakeLink {
             door: Door::Mtls,
             tls_version: Some("TLSv1.3".to_owned()),
             certificate_serial: Some("01".to_owned()),
+            rights: Rights::Full,
             mqtt_version: "5".to_owned(),
             subscriptions: vec![format!("v1/{key}/#")],
             connected_at: at,
@@ -107,7 +108,10 @@ impl DeviceLink for FakeLink {
             plane.failures -= 1;
             return Err(PortError::new("link.publish", PortErrorKind::Unavailable));
         }
-        if !plane.sessions.contains_key(key) {
+        let Some(session) = plane.sessions.get(key) else { return Ok(Delivery::Offline) };
+        let allowed =
+            argosy_proto::parse_down(&topic).is_ok_and(|(_, down)| session.rights.may_receive(&down));
+        if session.rights != Rights::Full && !allowed {
             return Ok(Delivery::Offline);
         }
         plane.sent.push(SentMessage { key: key.clone(), topic, payload, expires_in_s });
@@ -122,6 +126,26 @@ impl DeviceLink for FakeLink {
         let mut plane = self.plane();
         plane.kicked.push(key.clone());
         plane.sessions.remove(key).is_some()
+    }
+
+    async fn kick_certificate(&self, key: &DeviceKey, serial: &str) -> bool {
+        let mut plane = self.plane();
+        let same = plane.sessions.get(key).is_some_and(|s| s.certificate_serial.as_deref() == Some(serial));
+        if same {
+            plane.kicked.push(key.clone());
+            plane.sessions.remove(key);
+        }
+        same
+    }
+
+    fn raise_rights(&self, key: &DeviceKey) -> bool {
+        match self.plane().sessions.get_mut(key) {
+            Some(session) if session.rights == Rights::RegistrationAndRenewal => {
+                session.rights = Rights::Full;
+                true
+            }
+            _ => false,
+        }
     }
 
     async fn sessions(&self, after: Option<&DeviceKey>, limit: usize) -> Vec<LiveSession> {
