@@ -33,6 +33,10 @@ pub struct Certificate {
     pub state: CertificateState,
     /// When it was issued.
     pub created_at: Timestamp,
+    /// It is refused from then on: a newer one took its place, and was seen in use.
+    pub retires_at: Option<Timestamp>,
+    /// Though it has ended, its device may renew with it until then.
+    pub expired_until: Option<Timestamp>,
 }
 
 /// What the gate needs to know of a presented certificate, in one look-up.
@@ -46,4 +50,8 @@ pub struct Admission {
     pub device_state: DeviceState,
     /// The certificate's state.
     pub certificate_state: CertificateState,
+    /// It is refused from then on.
+    pub retires_at: Option<Timestamp>,
+    /// Though it has ended, its device may renew with it until then.
+    pub expired_until: Option<Timestamp>,
 }

@@ -13,13 +13,13 @@ use super::row::{Columns, Decoded};
 use super::session::{Order, Session};
 
 /// A whole device. Its firmware is the newest one of its product with the image that it runs.
-const DEVICE: &str = "SELECT d.id, d.device_key, d.name, d.product_id, d.group_id, d.region_id, d.attributes, d.state, \
+pub(super) const DEVICE: &str = "SELECT d.id, d.device_key, d.name, d.product_id, d.group_id, d.region_id, d.attributes, d.state, \
      d.firmware_version, d.image_hash, \
      (SELECT MAX(f.id) FROM artifacts a JOIN firmware f ON f.artifact_id = a.id \
       WHERE a.hash = d.image_hash AND f.product_id = d.product_id), \
-     d.capabilities, s.online, s.online_changed_at, s.last_seen_at, s.status, d.created_at, d.updated_at";
+     d.capabilities, COALESCE((SELECT m.mismatch FROM device_shown m WHERE m.device_id = d.id), 0), s.online, s.online_changed_at, s.last_seen_at, s.status, d.created_at, d.updated_at";
 
-fn device(row: &mut Columns<'_>) -> Decoded<Device> {
+pub(super) fn device(row: &mut Columns<'_>) -> Decoded<Device> {
     Ok(Device {
         id: DeviceId(row.int()?),
         spec: NewDevice {
@@ -35,6 +35,7 @@ fn device(row: &mut Columns<'_>) -> Decoded<Device> {
         image_hash: row.opt_word()?,
         firmware: row.opt_int()?.map(FirmwareId),
         capabilities: row.json()?,
+        contents_mismatch: row.flag()?,
         online: row.flag()?,
         online_changed_at: row.opt_time()?,
         last_seen_at: row.opt_time()?,
@@ -56,8 +57,8 @@ fn brief(row: &mut Columns<'_>) -> Decoded<DeviceBrief> {
     })
 }
 
-const CERTIFICATE: &str =
-    "SELECT device_id, issuer, serial, not_before, not_after, state, created_at FROM certificates";
+const CERTIFICATE: &str = "SELECT device_id, issuer, serial, not_before, not_after, state, created_at, retires_at, expired_until \
+     FROM certificates";
 
 fn certificate(row: &mut Columns<'_>) -> Decoded<Certificate> {
     Ok(Certificate {
@@ -68,6 +69,8 @@ fn certificate(row: &mut Columns<'_>) -> Decoded<Certificate> {
         not_after: row.time()?,
         state: row.word()?,
         created_at: row.time()?,
+        retires_at: row.opt_time()?,
+        expired_until: row.opt_time()?,
     })
 }
 
@@ -77,6 +80,8 @@ fn admission(row: &mut Columns<'_>) -> Decoded<Admission> {
         key: row.key()?,
         device_state: row.word()?,
         certificate_state: row.word()?,
+        retires_at: row.opt_time()?,
+        expired_until: row.opt_time()?,
     })
 }
 
@@ -195,7 +200,8 @@ impl DevicesRead for Session {
 
     async fn admission(&mut self, issuer: &str, serial: &str) -> PortResult<Option<Admission>> {
         let query = Query::new(
-            "SELECT d.id, d.device_key, d.state, c.state FROM certificates c JOIN devices d ON d.id = c.device_id \
+            "SELECT d.id, d.device_key, d.state, c.state, c.retires_at, c.expired_until \
+             FROM certificates c JOIN devices d ON d.id = c.device_id \
              WHERE c.issuer = ? AND c.serial = ?",
         );
         self.one("admission", query.bind(issuer).bind(serial), admission).await
@@ -207,8 +213,12 @@ impl DevicesRead for Session {
     }
 
     async fn has_certificate(&mut self, device: DeviceId) -> PortResult<bool> {
-        let query = Query::new("SELECT id FROM certificates WHERE device_id = ? LIMIT 1").bind(device.get());
-        Ok(self.one("has_certificate", query, |row| row.int()).await?.is_some())
+        let query = Query::new(
+            "SELECT CASE WHEN EXISTS (SELECT 1 FROM certificates WHERE device_id = ?) \
+             OR EXISTS (SELECT 1 FROM imported_identities WHERE device_id = ?) THEN 1 ELSE 0 END",
+        );
+        let query = query.bind(device.get()).bind(device.get());
+        Ok(self.count("has_certificate", query).await? > 0)
     }
 
     async fn firmware_history(

@@ -1,9 +1,7 @@
 //! Devices, certificates, firmware history: writing.
 
 use argosy_domain::Timestamp;
-use argosy_domain::model::{
-    Certificate, CertificateState, DevicePatch, DeviceTouch, FirmwareChange, NewDevice,
-};
+use argosy_domain::model::{Certificate, DevicePatch, DeviceTouch, FirmwareChange, NewDevice};
 use argosy_domain::ports::{DevicesWrite, PortError, PortErrorKind, PortResult};
 use argosy_proto::DeviceId;
 use async_trait::async_trait;
@@ -72,7 +70,7 @@ impl Session {
     }
 
     /// Updates the rows of `table AS t` by those of a batch.
-    async fn update_all(
+    pub(super) async fn update_all(
         &mut self,
         operation: &'static str,
         (table, key): (&str, &str),
@@ -261,14 +259,6 @@ impl DevicesWrite for Session {
             ]);
         }
         self.insert_all(OPERATION, "certificates", batch).await
-    }
-
-    async fn revoke_certificate(&mut self, device: DeviceId, serial: &str) -> PortResult<bool> {
-        let query = Query::new("UPDATE certificates SET state = ? WHERE device_id = ? AND serial = ?")
-            .bind(CertificateState::Revoked.as_str())
-            .bind(device.get())
-            .bind(serial);
-        Ok(self.run("revoke_certificate", query).await? > 0)
     }
 
     async fn insert_firmware_changes(&mut self, changes: &[FirmwareChange]) -> PortResult<()> {

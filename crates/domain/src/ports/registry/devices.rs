@@ -65,7 +65,7 @@ pub trait DevicesRead {
     async fn admission(&mut self, issuer: &str, serial: &str) -> PortResult<Option<Admission>>;
     /// A device's certificates, newest first.
     async fn certificates(&mut self, device: DeviceId) -> PortResult<Vec<Certificate>>;
-    /// Whether the device was ever given a certificate.
+    /// Whether the device was ever given a certificate, by us or by a CA that was imported.
     async fn has_certificate(&mut self, device: DeviceId) -> PortResult<bool>;
     /// A device's firmware history, newest first (descending id).
     async fn firmware_history(
@@ -88,8 +88,6 @@ pub trait DevicesWrite {
     async fn all_offline(&mut self, now: Timestamp) -> PortResult<u64>;
     /// Puts certificates on the allow-list. Bulk.
     async fn insert_certificates(&mut self, certificates: &[Certificate]) -> PortResult<()>;
-    /// Revokes a device's certificate; `false` if it is not on the list.
-    async fn revoke_certificate(&mut self, device: DeviceId, serial: &str) -> PortResult<bool>;
     /// Appends to firmware histories. Bulk.
     async fn insert_firmware_changes(&mut self, changes: &[FirmwareChange]) -> PortResult<()>;
 }

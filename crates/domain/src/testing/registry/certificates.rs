@@ -6,7 +6,8 @@ use super::fixture::{NOBODY, NOW, World, begin, conflicts, failed, hash, key, re
 use super::list_cases;
 use crate::Timestamp;
 use crate::model::{
-    Certificate, CertificateState, DevicePatch, DeviceState, FirmwareChange, FirmwareChangeKind,
+    Certificate, CertificateName, CertificateState, DevicePatch, DeviceState, FirmwareChange,
+    FirmwareChangeKind, Revocation, RevocationReason,
 };
 use crate::page::PageRequest;
 use crate::ports::{MAX_BULK, PortErrorKind, Registry};
@@ -32,6 +33,8 @@ fn certificate(device: DeviceId, serial: &str, created: i64) -> Certificate {
         not_after: at(1_000_000),
         state: CertificateState::Active,
         created_at: at(created),
+        retires_at: None,
+        expired_until: None,
     }
 }
 
@@ -56,9 +59,14 @@ async fn only_known_certificates_are_admitted(registry: &dyn Registry) {
     drop(session);
 
     let mut unit = begin(registry).await;
-    assert!(!unit.revoke_certificate(ids[1], "0a").await.expect("it is another device's"));
-    assert!(unit.revoke_certificate(ids[0], "0a").await.expect("revoke"));
-    assert!(unit.revoke_certificate(ids[0], "0a").await.expect("again"));
+    let revocation = Revocation {
+        certificate: CertificateName { issuer: issuer.clone(), serial: "0a".to_owned() },
+        key: key("d0"),
+        reason: RevocationReason::Unspecified,
+        revoked_at: NOW,
+        not_after: None,
+    };
+    unit.insert_revocations(&[revocation]).await.expect("revoke");
     let patch = DevicePatch { state: Some(DeviceState::Suspended), ..Default::default() };
     unit.patch_device(ids[0], &patch, NOW).await.expect("patch");
     unit.commit().await.expect("commit");
