@@ -69,7 +69,7 @@ pub(crate) fn debian_packages() -> Result<()> {
     )
 }
 
-/// The interpreter of the virtual environment with the tests' outside judges (esptool, paho-mqtt), installed when needed.
+/// The interpreter of the virtual environment with the tests' outside judges (esptool, paho-mqtt, lvglimg), installed when needed.
 pub(crate) fn python_tests() -> Result<PathBuf> {
     pip_install("tests.txt", &[])?;
     Ok(workspace::venv().join("bin").join("python"))

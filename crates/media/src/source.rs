@@ -62,7 +62,7 @@ pub(crate) fn decode(file: &[u8], format: ContentSource, limits: &Limits) -> Res
     let bytes = Cursor::new(file);
     match format {
         ContentSource::Png => {
-            let decoder = PngDecoder::with_limits(bytes, memory(limits)).map_err(|e| damaged("PNG", &e))?;
+            let decoder = PngDecoder::with_limits(bytes, memory(limits)).map_err(|e| failed("PNG", &e))?;
             if decoder.is_apng().map_err(|e| damaged("PNG", &e))? {
                 return Err(animated("PNG"));
             }
@@ -140,21 +140,27 @@ fn finish(mut decoder: impl ImageDecoder, name: &str, limits: &Limits) -> Result
     }
     // A file whose EXIF data cannot be read is shown as it lies.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    decoder.set_limits(memory(limits)).map_err(|e| damaged(name, &e))?;
-    let image = DynamicImage::from_decoder(decoder).map_err(|e| match e {
-        ImageError::Limits(e) => {
-            let reason =
-                format!("the {name} asks for more memory than it may have ({e}); save it again, smaller");
-            MediaError::new(MediaErrorKind::TooLarge, reason)
-        }
-        e => damaged(name, &e),
-    })?;
+    decoder.set_limits(memory(limits)).map_err(|e| failed(name, &e))?;
+    let image = DynamicImage::from_decoder(decoder).map_err(|e| failed(name, &e))?;
     let image = if image.color().has_alpha() {
         DynamicImage::ImageRgba8(image.into_rgba8())
     } else {
         DynamicImage::ImageRgb8(image.into_rgb8())
     };
     Ok(Picture { image, orientation })
+}
+
+/// What a decoder's error means.
+fn failed(name: &str, error: &ImageError) -> MediaError {
+    match error {
+        ImageError::Limits(error) => {
+            let reason = format!(
+                "the {name} asks for more than it may have ({error}); scale it down and save it again"
+            );
+            MediaError::new(MediaErrorKind::TooLarge, reason)
+        }
+        error => damaged(name, error),
+    }
 }
 
 fn damaged(name: &str, why: &dyn core::fmt::Display) -> MediaError {
