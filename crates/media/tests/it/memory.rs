@@ -15,14 +15,14 @@ fn in_a_process_of(mebibytes: u64, test: &str) -> bool {
     if std::env::var_os(CHILD).is_some() {
         let most = Some(mebibytes << 20);
         setrlimit(Resource::Data, Rlimit { current: most, maximum: getrlimit(Resource::Data).maximum })
-            .unwrap();
+            .expect("a limit");
         return true;
     }
-    let output = Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(CHILD, "1")
         .output()
-        .unwrap();
+        .expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && said.contains("1 passed"),

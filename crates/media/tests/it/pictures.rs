@@ -53,7 +53,7 @@ pub(crate) fn scene(width: u32, height: u32) -> RgbaImage {
 
 fn written(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
-    image.write_to(&mut out, format).unwrap();
+    image.write_to(&mut out, format).expect("as wanted");
     out.into_inner()
 }
 
@@ -72,12 +72,12 @@ pub(crate) fn webp(image: &RgbaImage) -> Vec<u8> {
 pub(crate) fn jpeg(image: &RgbaImage) -> Vec<u8> {
     let mut out = Vec::new();
     let rgb = DynamicImage::ImageRgba8(image.clone()).into_rgb8();
-    JpegEncoder::new_with_quality(&mut out, 95).encode_image(&rgb).unwrap();
+    JpegEncoder::new_with_quality(&mut out, 95).encode_image(&rgb).expect("as wanted");
     out
 }
 
 pub(crate) fn read(png: &[u8]) -> RgbaImage {
-    image::load_from_memory_with_format(png, ImageFormat::Png).unwrap().into_rgba8()
+    image::load_from_memory_with_format(png, ImageFormat::Png).expect("as wanted").into_rgba8()
 }
 
 /// EXIF data that says nothing but an orientation.

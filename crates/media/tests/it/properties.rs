@@ -19,7 +19,7 @@ fn any_display() -> impl Strategy<Value = DisplayProfile> {
 fn any_picture() -> impl Strategy<Value = RgbaImage> {
     (1..40_u32, 1..40_u32).prop_flat_map(|(w, h)| {
         proptest::collection::vec(any::<u8>(), (w * h * 4) as usize)
-            .prop_map(move |pixels| RgbaImage::from_raw(w, h, pixels).unwrap())
+            .prop_map(move |pixels| RgbaImage::from_raw(w, h, pixels).expect("as many bytes as pixels"))
     })
 }
 
@@ -60,9 +60,8 @@ proptest! {
         let shown = read(&make(&opaque_png(&picture), &display, ContentFit::Fit).unwrap().preview);
         let most = match depth { 8 => [19, 19, 43], 16 => [5, 3, 5], _ => [0; 3] };
         for (is, was) in shown.pixels().zip(picture.pixels()) {
-            for channel in 0..3 {
-                prop_assert!(is.0[channel].abs_diff(was.0[channel]) <= most[channel], "{:?} {:?}", is, was);
-            }
+            let near = is.0.iter().zip(was.0).zip(most).all(|((is, was), most)| is.abs_diff(was) <= most);
+            prop_assert!(near, "{:?} {:?}", is, was);
         }
     }
 
@@ -103,8 +102,8 @@ proptest! {
 fn answered(file: &[u8], display: &DisplayProfile, fit: ContentFit) {
     match make(file, display, fit) {
         Ok(made) => {
-            let pixels = lvgl::pixels_of(display).unwrap();
-            lvgl::check(&made.binary, display, pixels).unwrap();
+            let pixels = lvgl::pixels_of(display).expect("a display");
+            lvgl::check(&made.binary, display, pixels).expect("a binary for it");
         }
         Err(error) => assert!(error.reason.len() > 10, "{error}"),
     }
