@@ -73,6 +73,8 @@ pub enum Report {
     },
     /// What runs here: see [`crate::Agent::boot_report`].
     Hello,
+    /// How the device is, with what it shows: see [`crate::ContentAgent::shown`]. Sent when that has changed.
+    Status,
 }
 
 /// The word for how an update, or a step of it, ended.

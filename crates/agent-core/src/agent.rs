@@ -9,6 +9,7 @@ use crate::{
 };
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is no heap to put it on, and one a device")]
 enum Phase<D, L> {
     Idle,
     Downloading(Download<D, L>),

@@ -19,11 +19,16 @@ pub(crate) struct Download<D, L> {
     began_ms: u64,
     reported_ms: u64,
     reported_percent: u8,
+    /// What progress is told of: a set of files of which this is one. Bytes of those before it, and of all.
+    before: u32,
+    total: u32,
 }
 
 impl<D: Digest, L> Download<D, L> {
     pub(crate) fn new(now_ms: u64, offer: Offer<L>, digest: D) -> Self {
         Self {
+            before: 0,
+            total: offer.image.size,
             offer,
             digest,
             received: 0,
@@ -35,6 +40,17 @@ impl<D: Digest, L> Download<D, L> {
             reported_ms: now_ms,
             reported_percent: 0,
         }
+    }
+
+    /// Makes it one of several files that are told of as one.
+    pub(crate) fn part_of(mut self, before: u32, total: u32) -> Self {
+        (self.before, self.total) = (before, total);
+        self.reported_percent = self.percent();
+        self
+    }
+
+    fn percent(&self) -> u8 {
+        (u64::from(self.before + self.received) * 100 / u64::from(self.total.max(1))) as u8
     }
 
     pub(crate) fn elapsed_ms(&self, now_ms: u64) -> u32 {
@@ -73,12 +89,11 @@ impl<D: Digest, L> Download<D, L> {
     }
 
     fn report(&mut self, now_ms: u64, policy: &Policy, actions: &mut Actions) {
-        let total = self.offer.image.size;
-        let percent = (u64::from(self.received) * 100 / u64::from(total.max(1))) as u8;
+        let (done, total, percent) = (self.before + self.received, self.total, self.percent());
         let due = percent >= self.reported_percent.saturating_add(policy.progress_percent)
             && now_ms.saturating_sub(self.reported_ms) >= u64::from(policy.progress_ms);
         // The end is told by the result.
-        if !due || self.received == total {
+        if !due || done == total {
             return;
         }
         self.reported_percent = percent;
@@ -86,7 +101,7 @@ impl<D: Digest, L> Download<D, L> {
         let elapsed = u64::from(self.elapsed_ms(now_ms).max(1));
         let kbit_per_s = u32::try_from(u64::from(self.received) * 8 / elapsed).unwrap_or(u32::MAX);
         let command = self.offer.command;
-        actions.send(Report::Progress { command, percent, downloaded: self.received, total, kbit_per_s });
+        actions.send(Report::Progress { command, percent, downloaded: done, total, kbit_per_s });
     }
 
     /// What was asked for will not come. What was received stays; the next range begins behind it.

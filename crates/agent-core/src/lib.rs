@@ -20,10 +20,13 @@ mod action;
 mod agent;
 mod backoff;
 mod boot;
+mod content;
 mod download;
 mod event;
 mod hardware;
 mod image;
+mod register;
+mod renew;
 mod state;
 mod text;
 
@@ -31,8 +34,14 @@ pub use action::{Action, Actions, CancelStatus, Outcome, Reason, Rejection, Repo
 pub use agent::Agent;
 pub use backoff::{Backoff, Jitter};
 pub use boot::{Boot, BootError, boot, provision, stored_state};
+pub use content::{
+    ContentAgent, ContentEvent, ContentFile, ContentOffer, ContentPolicy, ContentSet, ContentStore,
+    FileIdentity, MAX_FILES, TooManyFiles,
+};
 pub use event::{BootReport, Event, FetchError, Offer, Policy};
 pub use hardware::{Digest, Hardware, Slots, StateStore, rehash};
 pub use image::{CommandId, Image, Slot, Version};
+pub use register::{Registration, RegistrationAnswer};
+pub use renew::{Renewal, RenewalAction, RenewalEvent, RenewalPolicy};
 pub use state::{BootState, RECORD_LEN, RolledBack, Trial};
 pub use text::{Text, TextTooLong};

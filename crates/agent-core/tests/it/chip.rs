@@ -165,6 +165,12 @@ impl StateStore for SharedChip {
 
 pub(crate) struct Sha256(Context);
 
+impl Sha256 {
+    pub(crate) fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
 impl std::fmt::Debug for Sha256 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sha256")
