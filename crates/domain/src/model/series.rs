@@ -148,6 +148,12 @@ pub enum Event {
         step: DownloadStep,
         /// Bytes that the device has then, if known.
         bytes: Option<i64>,
+        /// Percent of the whole, if known.
+        percent: Option<u8>,
+        /// The speed that the device tells, in its own unit (kbit/s or KiB/s): a stored fact, not a measure.
+        speed_kbps: Option<f64>,
+        /// The time that the device says it took, in its own unit (boards send microseconds): a stored fact, not a measure.
+        download_ms: Option<u64>,
         /// What the device says to it.
         message: Option<String>,
     },
@@ -197,11 +203,15 @@ impl Event {
 text_enum! {
     /// A step of a download.
     DownloadStep {
+        /// The request was handed to the device's connection.
+        Dispatched = "dispatched",
         /// The device took the request.
         Acknowledged = "acknowledged",
         /// It refused it.
         Rejected = "rejected",
-        /// It told how far it is.
+        /// It began to download.
+        Started = "started",
+        /// It told how far it is (a quarter, half, three quarters, all of it).
         Progress = "progress",
         /// It has everything, and it is what it should be.
         Downloaded = "downloaded",

@@ -8,8 +8,9 @@ mod error;
 mod link;
 mod media;
 mod registry;
-mod series;
 mod rights;
+mod series;
+mod series_rules;
 
 pub use authority::*;
 pub use blob::*;
@@ -18,5 +19,6 @@ pub use error::*;
 pub use link::*;
 pub use media::*;
 pub use registry::*;
-pub use series::*;
 pub use rights::*;
+pub use series::*;
+pub use series_rules::*;

@@ -121,15 +121,7 @@ pub struct EventFilter {
 impl EventFilter {
     /// Everything of a kind.
     pub const fn kind(kind: EventKind) -> Self {
-        Self {
-            kind,
-            span: TimeSpan::ALL,
-            devices: None,
-            deployment: None,
-            key: None,
-            word: None,
-            text: None,
-        }
+        Self { kind, span: TimeSpan::ALL, devices: None, deployment: None, key: None, word: None, text: None }
     }
 }
 

@@ -9,9 +9,12 @@ mod esp_image;
 mod exec;
 mod fake;
 pub mod registry;
+pub mod series;
 
 pub use esp_image::{esp_image, esp_image_of_size};
 pub use exec::{block_on, join_all, poll_once};
 pub use fake::{
-    FakeAuthority, FakeBlobStore, FakeClock, FakeLink, FakeRegistry, SeededEntropy, SentMessage, bytes_stream,
+    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries, SeededEntropy, SentMessage,
+    bytes_stream,
+    ready_binary,
 };
