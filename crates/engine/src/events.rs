@@ -39,6 +39,11 @@ impl Feed {
         self.0.subscribe()
     }
 
+    /// Whether anybody listens.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// Tells everybody; nobody listening is fine.
     pub(crate) fn tell(&self, change: Change) {
         let _ = self.0.send(change);

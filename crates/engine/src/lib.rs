@@ -16,7 +16,9 @@ mod usecase;
 use std::sync::{Arc, OnceLock};
 
 use argosy_domain::Timestamp;
-use argosy_domain::ports::{BlobStore, CertificateAuthority, Clock, DeviceLink, Entropy, Registry};
+use argosy_domain::ports::{
+    BlobStore, CertificateAuthority, Clock, ContentMaker, DeviceLink, Entropy, Registry, SeriesStore,
+};
 use tokio::sync::Notify;
 
 pub use dispatch::DownloadLinks;
@@ -43,6 +45,12 @@ pub struct EngineConfig {
     pub idempotency_ttl_s: u32,
     /// Limits of ingest.
     pub ingest: IngestLimits,
+    /// Limits of registration by code.
+    pub registration: RegistrationRules,
+    /// A device that has downloaded all contents and says nothing of what it shows has succeeded after so many seconds.
+    pub contents_settle_s: u32,
+    /// Contents made at once: each takes one core, and memory for a few decoded pictures.
+    pub content_makers: u32,
     /// Devices that reconnect after a restart spread over so many seconds (told to them in `hello/ack`).
     pub reconnect_jitter_s: u32,
 }
@@ -56,6 +64,9 @@ impl Default for EngineConfig {
             session_ttl_s: 12 * 3600,
             idempotency_ttl_s: 24 * 3600,
             ingest: IngestLimits::default(),
+            registration: RegistrationRules::default(),
+            contents_settle_s: 180,
+            content_makers: 1,
             reconnect_jitter_s: 30,
         }
     }
@@ -65,10 +76,14 @@ impl Default for EngineConfig {
 pub struct Ports {
     /// The registry.
     pub registry: Arc<dyn Registry>,
+    /// The series store.
+    pub series: Arc<dyn SeriesStore>,
     /// The blob store.
     pub blobs: Arc<dyn BlobStore>,
     /// The certificate authority.
     pub authority: Arc<dyn CertificateAuthority>,
+    /// Makes content of pictures.
+    pub media: Arc<dyn ContentMaker>,
     /// Signs download addresses.
     pub links: Arc<dyn DownloadLinks>,
     /// Time.
@@ -91,12 +106,19 @@ pub struct Engine {
     feed: Feed,
     presence: Presence,
     metrics: EngineMetrics,
-    ingest: ingest::IngestQueue,
+    transitions: ingest::TransitionQueue,
+    fact_queue: ingest::FactQueue,
+    briefs: ingest::Briefs,
+    heard: ingest::Heard,
+    writing_heard: tokio::sync::Mutex<()>,
     facts: dispatch::FactsCache,
+    shown: dispatch::ShownCache,
+    making: usecase::Making,
     /// Rung when there may be something to dispatch.
     wake_dispatch: Notify,
     ready: dispatch::ReadyDevices,
     logins: usecase::LoginLimiter,
+    registration: usecase::Registration,
 }
 
 impl std::fmt::Debug for Engine {
@@ -108,7 +130,10 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Builds the engine; nothing runs yet ([`Engine::start`]).
     pub fn new(config: EngineConfig, ports: Ports) -> Arc<Self> {
-        let ingest = ingest::IngestQueue::new(&config.ingest);
+        let transitions = ingest::TransitionQueue::new(&config.ingest);
+        let fact_queue = ingest::FactQueue::new(&config.ingest);
+        let making = usecase::Making::new(config.content_makers);
+        let registration = usecase::Registration::new(&config.registration, &*ports.entropy);
         Arc::new(Self {
             config,
             ports,
@@ -116,11 +141,18 @@ impl Engine {
             feed: Feed::new(),
             presence: Presence::default(),
             metrics: EngineMetrics::default(),
-            ingest,
+            transitions,
+            fact_queue,
+            briefs: ingest::Briefs::default(),
+            heard: ingest::Heard::default(),
+            writing_heard: tokio::sync::Mutex::new(()),
             facts: dispatch::FactsCache::default(),
+            shown: dispatch::ShownCache::default(),
+            making,
             wake_dispatch: Notify::new(),
             ready: dispatch::ReadyDevices::default(),
             logins: usecase::LoginLimiter::default(),
+            registration,
         })
     }
 
@@ -130,7 +162,7 @@ impl Engine {
     }
 
     /// Starts the background tasks. Before any listener opens: it first marks every device offline, since after a
-    /// crash the registry still has them online.
+    /// crash the registry still has them online, and moves what an earlier version kept into the series store.
     ///
     /// # Errors
     /// When the registry cannot be written.
@@ -140,7 +172,11 @@ impl Engine {
         work.all_offline(now).await?;
         work.commit().await?;
         self.presence.started(now);
-        supervisor.spawn("ingest", ingest::run(Arc::clone(self), supervisor.shutdown()));
+        self.drain_old_inbox().await?;
+        supervisor.spawn("transitions", ingest::run_transitions(Arc::clone(self), supervisor.shutdown()));
+        supervisor.spawn("facts", ingest::run_facts(Arc::clone(self), supervisor.shutdown()));
+        supervisor.spawn("series", ingest::run_upkeep(Arc::clone(self), supervisor.shutdown()));
+        supervisor.spawn("heard", ingest::run_heard(Arc::clone(self), supervisor.shutdown()));
         supervisor.spawn("dispatch", dispatch::run(Arc::clone(self), supervisor.shutdown()));
         supervisor.spawn("sender", dispatch::run_sender(Arc::clone(self), supervisor.shutdown()));
         supervisor.spawn("housekeeping", usecase::run_housekeeping(Arc::clone(self), supervisor.shutdown()));
@@ -150,6 +186,11 @@ impl Engine {
     /// The registry, for plain reads.
     pub fn registry(&self) -> &Arc<dyn Registry> {
         &self.ports.registry
+    }
+
+    /// The series store, for plain reads.
+    pub fn series(&self) -> &Arc<dyn SeriesStore> {
+        &self.ports.series
     }
 
     /// The blob store.
@@ -190,6 +231,11 @@ impl Engine {
     /// Now, by the engine's clock.
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
+    }
+
+    /// Fills `bytes` from the engine's source of randomness: for nonces of pages.
+    pub fn fill_random(&self, bytes: &mut [u8]) {
+        self.ports.entropy.fill(bytes);
     }
 
     /// Rings the dispatcher: it looks at every deployment now instead of when its time has come.

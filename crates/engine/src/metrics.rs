@@ -26,6 +26,14 @@ counters! {
     ingest_commits_total,
     /// Ingest batches that failed (their messages were not acknowledged).
     ingest_failures_total,
+    /// Facts stored.
+    facts_total,
+    /// Groups in which they were stored, each with one sync.
+    fact_groups_total,
+    /// Groups of facts that failed (their messages were not acknowledged).
+    fact_failures_total,
+    /// Facts given up: presence when the queue is full, and steps of downloads while the series store is full.
+    facts_dropped_total,
     /// Update requests decided.
     updates_dispatched_total,
     /// Update requests handed to the device plane.
@@ -38,6 +46,14 @@ counters! {
     leases_released_total,
     /// Connections refused, whatever the reason.
     connections_refused_total,
+    /// Devices registered by a code.
+    registrations_total,
+    /// Registrations of devices that were registered already, by the same code or another.
+    registrations_repeated_total,
+    /// Registrations refused for a wrong or expired code.
+    registrations_refused_total,
+    /// Registrations of devices locked after too many wrong codes.
+    registrations_locked_total,
 }
 
 pub(crate) fn add(counter: &AtomicU64, n: u64) {

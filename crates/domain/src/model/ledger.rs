@@ -45,7 +45,7 @@ text_enum! {
     }
 }
 
-/// An upward message, kept until the series store drains it (bounded: the oldest go first).
+/// An upward message as an earlier version kept it, to be drained into the series store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxRow {
     /// Row id (0 before it is stored).

@@ -1,25 +1,24 @@
-//! One group commit: read what the messages touch, apply them in order in memory, write it in bulk, commit.
+//! One group commit of transitions: read what the messages touch, apply them in order in memory, write it in bulk, commit.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use argosy_domain::Timestamp;
-use argosy_domain::model::{DeviceTouch, DeviceUpdate, FirmwareChange, InboxKind, InboxRow, UpdateEvent};
-use argosy_domain::ports::{DeviceBrief, Door, InboundMessage, PortResult, UnitOfWork};
-use argosy_proto::message::{AckStatus, HelloAck, HelloLimits, ResultStatus};
+use argosy_domain::model::{DeviceTouch, DeviceUpdate, FirmwareChange, SeriesRow, ShownFiles, UpdateEvent};
+use argosy_domain::ports::{DeviceBrief, Door, InboundMessage, PortErrorKind, PortResult, UnitOfWork};
+use argosy_proto::message::{AckStatus, HelloAck, HelloLimits};
 use argosy_proto::{
-    CommandId, DeploymentId, DeviceId, DeviceKey, DeviceTime, DownMessage, InboxId, UpMessage,
-    UpdateCommandId, UpdateKind, decode_up, message, parse_up,
+    CommandId, DeploymentId, DeviceId, DeviceKey, DeviceTime, DownMessage, UpMessage, UpdateCommandId,
+    message,
 };
 
-use super::{Item, Work};
+use super::content::ShownBatch;
+use super::rows;
+use super::transitions::{Item, Work};
 use crate::dispatch::DeploymentFacts;
 use crate::metrics::add;
 use crate::{Change, Engine};
-
-/// The longest topic kept with an inbox row, in characters.
-const MAX_TOPIC: usize = 256;
 
 /// What is to be done once the batch is durable.
 #[derive(Default)]
@@ -30,6 +29,8 @@ pub(crate) struct AfterCommit {
     /// Devices for which something may be dispatched now: just connected, or just done with another update.
     pub(super) ready: Vec<DeviceId>,
     pub(super) slots_freed: bool,
+    /// What devices said they show, where it differs from what was known.
+    pub(super) said: BTreeMap<DeviceId, (ShownFiles, Timestamp)>,
     /// How long the batch kept others from writing.
     pub(super) held: Duration,
 }
@@ -46,28 +47,48 @@ pub(super) struct Batch<'a> {
     pub(super) facts: HashMap<DeploymentId, Arc<DeploymentFacts>>,
     pub(super) touches: BTreeMap<DeviceId, DeviceTouch>,
     pub(super) history: Vec<FirmwareChange>,
-    pub(super) inbox: Vec<InboxRow>,
+    /// What the messages say as facts.
+    pub(super) rows: Vec<SeriesRow>,
+    pub(super) shown: ShownBatch,
     pub(super) after: AfterCommit,
 }
 
 impl Engine {
     pub(super) async fn commit_batch(&self, items: &[Item]) -> PortResult<AfterCommit> {
-        let decoded: Vec<Decoded<'_>> = items.iter().map(decode).collect();
+        let generation = self.briefs.generation();
         let mut work = self.ports.registry.begin("ingest").await?;
         let began = Instant::now();
-        let mut batch = Batch::load(self, &mut *work, &decoded).await?;
-        for item in &decoded {
+        let mut batch = Batch::load(self, &mut *work, items).await?;
+        for item in items {
             batch.apply(item);
         }
-        let mut after = batch.write(&mut *work).await?;
-        work.commit().await?;
-        after.held = began.elapsed();
+        let rows = std::mem::take(&mut batch.rows);
+        let known: Vec<Arc<DeviceBrief>> = batch.briefs.values().cloned().map(Arc::new).collect();
+        // Both at once. A group that is committed only in part comes again: facts are kept at least once, transitions are idempotent.
+        let commit = async {
+            let mut after = batch.write(&mut *work).await?;
+            work.commit().await?;
+            after.held = began.elapsed();
+            Ok(after)
+        };
+        let (committed, stored) = tokio::join!(commit, self.fact_queue.durable(rows));
+        let after = committed?;
+        self.briefs.put(known, generation);
+        match stored {
+            Ok(()) => {}
+            // The registry has what decides. Without space for facts devices are updated all the same.
+            Err(error) if error.kind == PortErrorKind::Full => add(&self.metrics.facts_dropped_total, 1),
+            Err(error) => return Err(error),
+        }
         add(&self.metrics.ingest_commits_total, 1);
         Ok(after)
     }
 
     /// Tells everybody who waits for what was committed. Nothing here may fail the batch: what is lost is told again by state.
     pub(super) async fn after_commit(&self, after: AfterCommit) {
+        for (device, (files, at)) in after.said {
+            self.shown.keep(device, files, at);
+        }
         for (id, devices) in after.changed {
             self.feed.tell(Change::Deployment { id, devices: devices.into_iter().collect() });
         }
@@ -101,48 +122,13 @@ impl Engine {
     }
 }
 
-/// An item, decoded once.
-struct Decoded<'a> {
-    at: Timestamp,
-    key: &'a DeviceKey,
-    what: What<'a>,
-}
-
-enum What<'a> {
-    Connected,
-    Disconnected,
-    Good(&'a InboundMessage, Box<UpMessage>),
-    Bad(&'a InboundMessage, String),
-}
-
-fn decode(item: &Item) -> Decoded<'_> {
-    let at = item.at;
-    match &item.work {
-        Work::Connected(key) => Decoded { at, key, what: What::Connected },
-        Work::Disconnected(key) => Decoded { at, key, what: What::Disconnected },
-        Work::Message(message) => {
-            let what = match parse_up(&message.topic) {
-                Err(error) => What::Bad(message, error.to_string()),
-                Ok((key, _)) if key != message.key => {
-                    What::Bad(message, "the topic is another device's".to_owned())
-                }
-                Ok((_, topic)) => match decode_up(&topic, &message.payload) {
-                    Ok(decoded) => What::Good(message, Box::new(decoded)),
-                    Err(error) => What::Bad(message, error.to_string()),
-                },
-            };
-            Decoded { at, key: &message.key, what }
-        }
-    }
-}
-
-pub(super) fn firmware_command(id: &CommandId) -> Option<UpdateCommandId> {
-    id.update().filter(|u| u.kind == UpdateKind::Firmware)
+pub(super) fn update_command(id: &CommandId) -> Option<UpdateCommandId> {
+    id.update()
 }
 
 impl<'a> Batch<'a> {
-    async fn load(engine: &'a Engine, work: &mut dyn UnitOfWork, items: &[Decoded<'_>]) -> PortResult<Self> {
-        let keys: BTreeSet<DeviceKey> = items.iter().map(|i| i.key.clone()).collect();
+    async fn load(engine: &'a Engine, work: &mut dyn UnitOfWork, items: &[Item]) -> PortResult<Self> {
+        let keys: BTreeSet<DeviceKey> = items.iter().map(|i| i.key().clone()).collect();
         let keys: Vec<DeviceKey> = keys.into_iter().collect();
         let (mut ids, mut briefs) = (HashMap::new(), HashMap::new());
         for brief in work.device_briefs(&keys).await? {
@@ -150,15 +136,22 @@ impl<'a> Batch<'a> {
             briefs.insert(brief.id, brief);
         }
         let (mut wanted, mut greeters) = (BTreeSet::new(), BTreeSet::new());
+        let mut shown = ShownBatch::default();
         for item in items {
-            let What::Good(_, message) = &item.what else { continue };
-            if let Some(command) = message.command_id().and_then(firmware_command) {
+            let Work::Message(_, message) = &item.work else { continue };
+            if let Some(command) = message.command_id().and_then(update_command) {
                 wanted.insert((command.deployment, command.device));
             }
-            if let (UpMessage::Hello(_), Some(id)) = (message.as_ref(), ids.get(item.key)) {
+            if let (UpMessage::Hello(_), Some(id)) = (message.as_ref(), ids.get(item.key())) {
+                greeters.insert(*id);
+            }
+            if let (UpMessage::StatusSystem(status), Some(id)) = (message.as_ref(), ids.get(item.key()))
+                && shown.hears(engine, *id, status, item.at)
+            {
                 greeters.insert(*id);
             }
         }
+        shown.load(work).await?;
         let wanted: Vec<UpdateKey> = wanted.into_iter().collect();
         let greeters: Vec<DeviceId> = greeters.into_iter().collect();
         let mut rows =
@@ -187,28 +180,35 @@ impl<'a> Batch<'a> {
             facts,
             touches: BTreeMap::new(),
             history: Vec::new(),
-            inbox: Vec::new(),
+            rows: Vec::new(),
+            shown,
             after: AfterCommit::default(),
         })
     }
 
-    fn apply(&mut self, item: &Decoded<'_>) {
-        let Some(device) = self.ids.get(item.key).copied() else {
-            if let What::Good(message, _) | What::Bad(message, _) = &item.what {
-                self.dead_letter(message, "the device is not registered".to_owned(), item.at);
+    fn apply(&mut self, item: &Item) {
+        let at = item.at;
+        let Some(device) = self.ids.get(item.key()).copied() else {
+            if let Work::Message(raw, _) = &item.work {
+                self.dead_letter(raw, "the device is not registered".to_owned(), at);
             }
             return;
         };
-        let at = item.at;
-        self.touch(device, at);
-        match &item.what {
-            What::Connected => {
-                self.touch(device, at).online = Some(true);
+        match &item.work {
+            Work::Connected(_) => {
+                self.presence(device, true, at);
                 self.after.ready.push(device);
             }
-            What::Disconnected => self.touch(device, at).online = Some(false),
-            What::Bad(message, reason) => self.dead_letter(message, reason.clone(), at),
-            What::Good(message, decoded) => self.message(device, message, decoded, at),
+            Work::Disconnected(_) => self.presence(device, false, at),
+            Work::Message(raw, decoded) => self.message(device, raw, decoded, at),
+        }
+    }
+
+    fn presence(&mut self, device: DeviceId, online: bool, at: Timestamp) {
+        self.after.touched.insert(device);
+        self.engine.heard.online(device, online, at);
+        if !self.engine.fact_queue.offer(rows::presence(device, online, at)) {
+            add(&self.engine.metrics.facts_dropped_total, 1);
         }
     }
 
@@ -226,69 +226,32 @@ impl<'a> Batch<'a> {
                     AckStatus::Acknowledged => UpdateEvent::Acknowledged,
                     AckStatus::Rejected => UpdateEvent::Rejected { message: ack.message.clone() },
                 };
-                self.on_command(device, raw, &ack.command_id, |_, _| event, at);
+                self.on_command(device, raw, message, &ack.command_id, |_, _| Some(event), at);
             }
             UpMessage::Progress(progress) => {
-                let percent = progress.progress.min(100);
-                let bytes = progress.downloaded_bytes.and_then(|b| i64::try_from(b).ok());
-                self.on_command(
-                    device,
-                    raw,
-                    &progress.command_id,
-                    |update, _| UpdateEvent::Progress {
-                        percent,
-                        downloaded_bytes: bytes.unwrap_or(update.total_bytes / 100 * i64::from(percent)),
-                    },
-                    at,
-                );
+                self.on_progress(device, raw, message, progress, at);
             }
             UpMessage::Result(result) => {
-                let why = result.message.clone();
-                let status = result.status;
-                let event = move |_: &DeviceUpdate, brief: &DeviceBrief| match status {
-                    ResultStatus::Success => UpdateEvent::Downloaded { confirms_boot: confirms_boot(brief) },
-                    ResultStatus::Installed => UpdateEvent::Installed,
-                    ResultStatus::RolledBack => UpdateEvent::RolledBack { message: why },
-                    ResultStatus::Error | ResultStatus::Failed => UpdateEvent::Failed { message: why },
-                    ResultStatus::Timeout => UpdateEvent::TimedOut { message: why },
-                };
-                self.on_command(device, raw, &result.command_id, event, at);
+                self.on_result(device, raw, message, result, at);
             }
-            UpMessage::StatusSystem(status) => self.on_status(device, raw, status, at),
+            UpMessage::StatusSystem(status) => self.on_status(device, status, at),
             UpMessage::Hello(hello) => self.on_hello(device, raw, hello, at),
             UpMessage::Regist(_) => {
-                self.dead_letter_without_payload(
-                    raw,
-                    "registration by code is not enabled on this server".to_owned(),
-                    at,
-                );
+                self.dead_letter(raw, "the registration could not be judged".to_owned(), at);
             }
             UpMessage::CertRequest(_) if raw.door == Door::Plain => {
-                self.dead_letter_without_payload(
-                    raw,
-                    "certificates are not given over the plain listener".to_owned(),
-                    at,
-                );
+                self.dead_letter(raw, "certificates are not given over the plain listener".to_owned(), at);
             }
             UpMessage::CertRequest(_) => {
-                self.dead_letter_without_payload(
-                    raw,
-                    "renewal over MQTT is not enabled on this server".to_owned(),
-                    at,
-                );
+                self.dead_letter(raw, "renewal over MQTT is not enabled on this server".to_owned(), at);
             }
-            UpMessage::Test(test) => {
-                tracing::info!(device = %raw.key, text = test.message, "test message of {}", raw.key);
-                self.keep(raw, at);
-            }
-            UpMessage::CommandResponse(_) if raw.door == Door::Plain => {
-                self.dead_letter(raw, "commands are not spoken over the plain listener".to_owned(), at);
-            }
-            UpMessage::CancelAck(_)
+            // Facts take the other lane.
+            UpMessage::Test(_)
+            | UpMessage::CancelAck(_)
             | UpMessage::StatusErrorLog(_)
             | UpMessage::SalesData(_)
             | UpMessage::CommandResponse(_)
-            | UpMessage::Data { .. } => self.keep(raw, at),
+            | UpMessage::Data { .. } => {}
         }
     }
 
@@ -302,27 +265,9 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn keep(&mut self, raw: &InboundMessage, at: Timestamp) {
-        self.inbox.push(inbox_row(raw, InboxKind::Message, None, raw.payload.to_vec(), at));
-    }
-
     pub(super) fn dead_letter(&mut self, raw: &InboundMessage, reason: String, at: Timestamp) {
-        let bytes = raw.payload.len().min(self.engine.config.ingest.dead_letter_bytes);
-        self.push_dead_letter(raw, reason, raw.payload.slice(..bytes).to_vec(), at);
-    }
-
-    /// For payloads that hold a code or a certificate request.
-    fn dead_letter_without_payload(&mut self, raw: &InboundMessage, reason: String, at: Timestamp) {
-        self.push_dead_letter(raw, reason, Vec::new(), at);
-    }
-
-    fn push_dead_letter(&mut self, raw: &InboundMessage, reason: String, payload: Vec<u8>, at: Timestamp) {
-        add(&self.engine.metrics.dead_letters_total, 1);
-        if self.engine.facts.may_log(&raw.key, at) {
-            let topic: String = raw.topic.chars().take(MAX_TOPIC).collect();
-            tracing::warn!(device = %raw.key, topic, reason, "device {} sent a message that is not understood: {reason}", raw.key);
-        }
-        self.inbox.push(inbox_row(raw, InboxKind::DeadLetter, Some(reason), payload, at));
+        let device = self.ids.get(&raw.key).copied().unwrap_or(DeviceId(0));
+        self.rows.push(self.engine.dead_letter(device, raw, reason, at));
     }
 
     async fn write(self, work: &mut dyn UnitOfWork) -> PortResult<AfterCommit> {
@@ -338,31 +283,12 @@ impl<'a> Batch<'a> {
         if !self.history.is_empty() {
             work.insert_firmware_changes(&self.history).await?;
         }
-        if !self.inbox.is_empty() {
-            work.insert_inbox(&self.inbox).await?;
-        }
-        Ok(self.after)
+        let mut after = self.after;
+        after.said = self.shown.write(self.engine, work).await?;
+        Ok(after)
     }
 }
 
 pub(super) fn confirms_boot(brief: &DeviceBrief) -> bool {
     brief.capabilities.iter().any(|c| c == message::capability::BOOT_CONFIRM)
-}
-
-fn inbox_row(
-    raw: &InboundMessage,
-    kind: InboxKind,
-    reason: Option<String>,
-    payload: Vec<u8>,
-    at: Timestamp,
-) -> InboxRow {
-    InboxRow {
-        id: InboxId(0),
-        key: raw.key.clone(),
-        topic: raw.topic.chars().take(MAX_TOPIC).collect(),
-        kind,
-        reason,
-        payload,
-        received_at: at,
-    }
 }

@@ -8,7 +8,7 @@ use argosy_domain::ports::{
 use argosy_proto::DeviceKey;
 use async_trait::async_trait;
 
-use super::Work;
+use super::transitions::Work;
 use crate::Engine;
 use crate::metrics::add;
 
@@ -19,7 +19,7 @@ impl DeviceEvents for Engine {
         let admitted = match (door, &client.certificate) {
             (Door::Mtls, Some(certificate)) => self.by_certificate(&client.client_id, certificate).await,
             (Door::Mtls, None) => Err(Refusal::UnknownCertificate),
-            (Door::Plain, _) => self.by_plain_key(&client.client_id).await.map(Admitted::fully),
+            (Door::Plain, _) => self.by_plain_key(&client.client_id).await,
         };
         match &admitted {
             Ok(admitted) => self.presence.admitted(&admitted.key, door, admitted.rights),
@@ -35,20 +35,23 @@ impl DeviceEvents for Engine {
     async fn connected(&self, key: &DeviceKey, connection: ConnectionNumber) {
         let now = self.now();
         if self.presence.connected(key, connection, now) {
-            self.ingest.later(Work::Connected(key.clone()), now).await;
+            self.transitions.later(Work::Connected(key.clone()), now).await;
         }
     }
 
     async fn disconnected(&self, key: &DeviceKey, connection: ConnectionNumber) {
         let now = self.now();
         if self.presence.disconnected(key, connection, now) {
-            self.ingest.later(Work::Disconnected(key.clone()), now).await;
+            self.transitions.later(Work::Disconnected(key.clone()), now).await;
         }
     }
 
     async fn message(&self, message: InboundMessage) -> Result<(), PortError> {
         add(&self.metrics.messages_total, 1);
-        self.ingest.durable(Work::Message(message), self.now()).await
+        if let Some(judged) = self.registration(&message).await {
+            return judged;
+        }
+        self.take(message, self.now()).await
     }
 }
 
@@ -83,9 +86,9 @@ impl Engine {
         Ok(Admitted { key: admission.key, rights })
     }
 
-    /// The plain listener has checked its list of keys; here: registered, active, and never given a certificate, so that nobody takes
+    /// The plain listener has checked its list of keys; here: known, not suspended, and never given a certificate, so that nobody takes
     /// over by plain text the name of a device that proves itself.
-    async fn by_plain_key(&self, client_id: &str) -> Result<DeviceKey, Refusal> {
+    async fn by_plain_key(&self, client_id: &str) -> Result<Admitted, Refusal> {
         let key = DeviceKey::new(client_id)
             .map_err(|_| Refusal::WrongClientId { client_id: client_id.chars().take(64).collect() })?;
         let mut read = self.ports.registry.read().await.map_err(|_| Refusal::Unavailable)?;
@@ -94,14 +97,14 @@ impl Engine {
             .await
             .map_err(|_| Refusal::Unavailable)?
             .ok_or(Refusal::UnknownDevice)?;
-        match device.spec.state {
-            DeviceState::Active => {}
+        let rights = match device.spec.state {
+            DeviceState::Active => Rights::Full,
             DeviceState::Suspended => return Err(Refusal::Suspended),
-            DeviceState::Unregistered => return Err(Refusal::UnknownDevice),
-        }
+            DeviceState::Unregistered => Rights::RegistrationAndRenewal,
+        };
         if read.has_certificate(device.id).await.map_err(|_| Refusal::Unavailable)? {
             return Err(Refusal::NotAllowedPlain);
         }
-        Ok(key)
+        Ok(Admitted { key, rights })
     }
 }

@@ -4,22 +4,15 @@ use argosy_domain::Timestamp;
 use argosy_domain::model::{FirmwareChange, FirmwareChangeKind, UpdateEvent, UpdateState};
 use argosy_domain::ports::InboundMessage;
 use argosy_proto::message::{Hello, StatusSystem};
-use argosy_proto::{DeviceId, DeviceKey, HistoryId, Sha256Hash};
+use argosy_proto::{DeviceId, DeviceKey, HistoryId, Sha256Hash, UpdateKind};
 
 use super::batch::{Batch, UpdateKey};
 
 impl Batch<'_> {
-    pub(super) fn on_status(
-        &mut self,
-        device: DeviceId,
-        raw: &InboundMessage,
-        status: &StatusSystem,
-        at: Timestamp,
-    ) {
-        let text = String::from_utf8_lossy(&raw.payload).into_owned();
+    pub(super) fn on_status(&mut self, device: DeviceId, status: &StatusSystem, at: Timestamp) {
         let version = status.firmware_version.as_ref().map(|v| v.as_str().to_owned());
-        self.touch(device, at).status = Some(text);
         self.reported(device, version, None, at);
+        self.on_shown(device, status, at);
     }
 
     pub(super) fn on_hello(&mut self, device: DeviceId, raw: &InboundMessage, hello: &Hello, at: Timestamp) {
@@ -34,7 +27,7 @@ impl Batch<'_> {
         open.sort_unstable_by_key(|(id, _)| *id);
         let from = self.brief_of(device).and_then(|b| b.firmware_version.clone());
         for (id, state) in open {
-            let Some(deployed) = self.facts.get(&id.0).map(|f| f.hash) else { continue };
+            let Some(deployed) = self.facts.get(&id.0).and_then(|f| f.image) else { continue };
             if state.is_final() {
                 continue;
             }
@@ -77,7 +70,9 @@ impl Batch<'_> {
     /// Whether the device holds a slot of some deployment: it will run that one's image next, whatever it runs now.
     fn at_work(&self, device: DeviceId) -> bool {
         let ids = self.updates_of.get(&device).map(Vec::as_slice).unwrap_or_default();
-        ids.iter().any(|id| self.updates.get(id).is_some_and(|(update, _)| update.state.in_flight()))
+        ids.iter()
+            .filter_map(|id| self.updates.get(id))
+            .any(|(update, _)| update.state.in_flight() && update.kind() == UpdateKind::Firmware)
     }
 
     /// What a device says it runs. A change that no deployment explains goes into its history as reported.

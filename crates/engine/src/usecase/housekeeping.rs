@@ -1,10 +1,8 @@
-//! What is cleaned away with time: uploads nobody registered, expired sessions, old answers, the oldest of the inbox.
+//! What is cleaned away with time: uploads nobody registered, expired sessions, old answers.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-
-use argosy_domain::model::InboxKind;
 
 use crate::error::EngineResult;
 use crate::{Engine, Shutdown};
@@ -40,9 +38,8 @@ impl Engine {
             work.delete_upload(&upload.id).await?;
         }
         work.delete_expired_sessions(now).await?;
+        work.delete_registration_history(self.registration_history_from(now)).await?;
         work.delete_idempotency(now - Duration::from_secs(u64::from(self.config.idempotency_ttl_s))).await?;
-        work.trim_inbox(InboxKind::Message, None, Some(self.config.ingest.max_inbox_rows)).await?;
-        work.trim_inbox(InboxKind::DeadLetter, None, Some(self.config.ingest.max_dead_letters)).await?;
         work.commit().await?;
         self.discard_orphans().await
     }
@@ -51,7 +48,7 @@ impl Engine {
         let staged = self.ports.blobs.staged().await?;
         let mut orphans = HashSet::new();
         for id in staged {
-            if self.ports.registry.read().await?.upload(&id).await?.is_none() {
+            if !self.making.stages(&id) && self.ports.registry.read().await?.upload(&id).await?.is_none() {
                 orphans.insert(id);
             }
         }

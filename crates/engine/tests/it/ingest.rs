@@ -1,16 +1,8 @@
-use argosy_domain::model::InboxKind;
-use argosy_domain::page::PageRequest;
-use argosy_domain::ports::{
-    ClientIdentity, DeviceEvents, Door, InboxFilter, PresentedCertificate, Refusal, Registry,
-};
+use argosy_domain::model::{Event, Fact, SeriesRow, UpdateState};
+use argosy_domain::ports::{ClientIdentity, DeviceEvents, Door, PresentedCertificate, Refusal};
 use argosy_engine::DeviceRequest;
 
-use crate::fleet::{Fleet, hash, key};
-
-async fn inbox(fleet: &Fleet, kind: InboxKind) -> Vec<argosy_domain::model::InboxRow> {
-    let mut read = fleet.registry.read().await.expect("read");
-    read.inbox(&InboxFilter::kind(kind), &PageRequest::first(100)).await.expect("inbox").items
-}
+use crate::fleet::{Fleet, count, hash, key};
 
 #[tokio::test]
 async fn what_is_not_understood_is_kept_as_a_dead_letter_and_disturbs_nobody() {
@@ -25,12 +17,9 @@ async fn what_is_not_understood_is_kept_as_a_dead_letter_and_disturbs_nobody() {
     ] {
         fleet.say_raw(1, topic.to_owned(), payload.as_bytes().to_vec()).await;
     }
-    let letters = inbox(&fleet, InboxKind::DeadLetter).await;
+    let letters = fleet.dead_letters();
     assert_eq!(letters.len(), 5);
-    assert!(
-        letters.iter().all(|l| l.key == key(1) && l.reason.as_ref().is_some_and(|r| !r.is_empty())),
-        "{letters:?}"
-    );
+    assert!(letters.iter().all(|(from, _, reason, _)| *from == key(1) && !reason.is_empty()), "{letters:?}");
     assert!(fleet.device(2).await.last_seen_at.is_none());
 }
 
@@ -39,31 +28,77 @@ async fn a_registration_code_is_never_kept() {
     let fleet = Fleet::of(1).await;
     let payload = r#"{"device_name":"a","auth_key":"123456","timestamp":"2025-07-03T10:30:45Z"}"#;
     fleet.say_raw(1, "v1/1/regist".to_owned(), payload.as_bytes().to_vec()).await;
-    let letters = inbox(&fleet, InboxKind::DeadLetter).await;
-    assert_eq!(letters.len(), 1);
-    assert!(!format!("{letters:?}").contains("123456"));
+    let everything = format!("{:?} {:?}", fleet.series.all(), fleet.registry);
+    assert!(!everything.contains("123456"));
+    let bytes: Vec<String> = "123456".bytes().map(|b| b.to_string()).collect();
+    assert!(!everything.contains(&bytes.join(", ")));
 }
 
 #[tokio::test]
-async fn status_updates_the_device_and_everything_else_waits_in_the_inbox() {
+async fn a_status_updates_the_device_and_every_fact_goes_to_the_series_store() {
     let fleet = Fleet::of(1).await;
     fleet.connect(1).await;
-    fleet
-        .say_raw(
-            1,
-            "v1/1/status/system".into(),
-            br#"{"firmware_version":"1.2.3","advertisements":[]}"#.to_vec(),
-        )
-        .await;
+    let status = br#"{"firmware_version":"1.2.3","advertisements":[],"system":{"uptime":5}}"#;
+    fleet.say_raw(1, "v1/1/status/system".into(), status.to_vec()).await;
     fleet.say_raw(1, "v1/1/sales/data".into(), br#"{"type":"coffee","sub_type":"hot"}"#.to_vec()).await;
     fleet.say_raw(1, "v1/1/data/boiler".into(), br#"{"celsius":81.5}"#.to_vec()).await;
+    fleet.say_raw(1, "v1/1/status/error_log".into(), br#"{"error_tag":"E1","log":"hot"}"#.to_vec()).await;
     let device = fleet.device(1).await;
     assert_eq!(device.firmware_version.as_deref(), Some("1.2.3"));
-    assert!(
-        device.online && device.last_seen_at.is_some() && device.status.is_some_and(|s| s.contains("1.2.3"))
+    assert!(device.online && device.last_seen_at.is_some());
+    let rows: Vec<SeriesRow> = fleet.series.all();
+    assert!(rows.iter().all(|row| row.device == device.id));
+    let words: Vec<&str> = rows
+        .iter()
+        .map(|row| match &row.fact {
+            Fact::Status(status) if status.uptime == Some(5) => "status",
+            Fact::Data(row) if row.stream.as_str() == "boiler" => "boiler",
+            Fact::Event(Event::Sale { item, .. }) if item == "coffee" => "sale",
+            Fact::Event(Event::Log { tag, text }) if tag == "E1" && text == "hot" => "log",
+            Fact::Event(Event::Presence { online: true }) => "online",
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(words.len(), 5);
+    assert_eq!(
+        words.iter().filter(|word| **word != "online").collect::<Vec<_>>(),
+        [&"status", &"sale", &"boiler", &"log"]
     );
-    let topics: Vec<String> = inbox(&fleet, InboxKind::Message).await.into_iter().map(|r| r.topic).collect();
-    assert_eq!(topics, ["v1/1/data/boiler", "v1/1/sales/data"]);
+}
+
+#[tokio::test]
+async fn a_status_that_says_nothing_new_costs_the_registry_nothing() {
+    let fleet = Fleet::of(1).await;
+    fleet.connect(1).await;
+    let status = br#"{"firmware_version":"1.2.3","advertisements":[{"id":4}]}"#.to_vec();
+    fleet.say_raw(1, "v1/1/status/system".into(), status.clone()).await;
+    let commits = || fleet.registry.commits().iter().filter(|purpose| **purpose == "ingest").count();
+    let before = commits();
+    for _ in 0..5 {
+        fleet.say_raw(1, "v1/1/status/system".into(), status.clone()).await;
+    }
+    assert_eq!(commits(), before);
+    let other = br#"{"firmware_version":"1.2.4","advertisements":[{"id":4}]}"#.to_vec();
+    fleet.say_raw(1, "v1/1/status/system".into(), other).await;
+    assert_eq!(fleet.device(1).await.firmware_version.as_deref(), Some("1.2.4"));
+    assert_eq!(fleet.series.all().iter().filter(|row| matches!(row.fact, Fact::Status(_))).count(), 7);
+}
+
+#[tokio::test]
+async fn without_space_for_facts_devices_keep_them_and_updates_go_on() {
+    let fleet = Fleet::of(1).await;
+    fleet.connect(1).await;
+    let firmware = fleet.firmware("2.0.0", hash(2)).await;
+    let deployment = fleet.deploy(firmware, Fleet::policy()).await;
+    let request = fleet.wait_requests(1).await.remove(0).1;
+    fleet.series.set_full(true);
+    let sale = fleet.try_raw(1, "v1/1/sales/data".into(), br#"{"type":"tea"}"#.to_vec()).await;
+    assert!(sale.is_err(), "what is not kept is not acknowledged");
+    fleet.obey(&key(1), &request).await;
+    fleet.until(deployment, "a success", |summary| count(summary, UpdateState::Succeeded) == 1).await;
+    fleet.series.set_full(false);
+    fleet.say_raw(1, "v1/1/sales/data".into(), br#"{"type":"tea"}"#.to_vec()).await;
+    assert!(fleet.events().iter().any(|event| matches!(event, Event::Sale { item, .. } if item == "tea")));
 }
 
 #[tokio::test]
@@ -89,6 +124,7 @@ async fn only_a_certificate_that_the_registry_knows_gets_in() {
         name: None,
         csr: Some("-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n".into()),
         attributes: Default::default(),
+        unregistered: false,
     };
     let enrolled = fleet
         .engine

@@ -46,8 +46,10 @@ pub(super) fn check(config: &Config, origins: &Origins) -> (Vec<Finding>, Vec<Fi
     config.mqtt.limits.check(config.fleet.expected_devices, &mut found);
     config.database.check(&config.data_dir, &mut found);
     config.blobs.check(&config.data_dir, &mut found);
+    config.series.check(&config.data_dir, &mut found);
     config.download.check(config.mqtt.plain.listen.value().is_some(), &mut found);
     config.ingest.check(&mut found);
+    config.registration.check(&mut found);
     config.pki.check(&mut found);
     check_ports(config, &mut found);
     (found.errors, found.warnings)

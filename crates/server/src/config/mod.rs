@@ -38,10 +38,13 @@ section! {
         @ mqtt: Mqtt;
         @ database: Database;
         @ blobs: Blobs;
+        @ series: Series;
         @ download: Download;
         @ uploads: Uploads;
+        @ content: Content;
         @ sessions: Sessions;
         @ ingest: Ingest;
+        @ registration: Registration;
         @ pki: Pki;
         @ shutdown: Shutdown;
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use argosy_domain::ports::{Clock, Entropy, PresentedCertificate, Registry};
+use argosy_domain::ports::{Clock, Entropy, PresentedCertificate, Registry, SeriesStore};
 use argosy_engine::download::{ArtifactCache, CacheConfig, LocalLinks, UrlSigner};
-use argosy_engine::{Engine, EngineConfig, Ports, Supervisor};
+use argosy_engine::{Engine, EngineConfig, Ports, SecretKey, Supervisor};
 use argosy_http::{ApiConfig, App, AppParts, DownloadLimits, HttpLimits, HttpServer, MinimumRate};
+use argosy_media::LvglContentMaker;
 use argosy_mqtt::LinkMetrics;
 use argosy_mqtt::embedded::{Bound, CertificateReader, EmbeddedBroker, MtlsListener, PlainListener};
 use argosy_pki::{Authority, IdentityOrigin, ServerIdentity, private_folder, secret_file};
@@ -67,6 +68,12 @@ pub(crate) async fn registry(config: &Config, observer: TxHistogram) -> anyhow::
     Ok(Arc::new(registry))
 }
 
+/// Opens the series store.
+pub(crate) async fn series(config: &Config) -> anyhow::Result<Arc<dyn SeriesStore>> {
+    let uri = config.series.uri(&config.data_dir).map_err(anyhow::Error::msg)?;
+    argosy_store::series::open(&uri, config.series.build()).await.context("cannot open the series store")
+}
+
 /// The listeners, open; nobody is served yet.
 #[derive(Debug)]
 pub(crate) struct Doors {
@@ -108,6 +115,7 @@ pub(crate) struct Core {
 pub(crate) fn core(
     config: &Config,
     registry: Arc<dyn Registry>,
+    series: Arc<dyn SeriesStore>,
     authority: Arc<Authority>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -115,17 +123,19 @@ pub(crate) fn core(
 ) -> anyhow::Result<Core> {
     let uri = config.blobs.uri(&config.data_dir).map_err(anyhow::Error::msg)?;
     let blobs = argosy_store::blob::open(&uri).context("cannot open the blob store")?;
-    let signer = Arc::new(UrlSigner::new(&url_secret(&config.data_dir, entropy.as_ref())?));
+    let signer = Arc::new(UrlSigner::new(&secret(&config.data_dir, "download-url.key", entropy.as_ref())?));
+    let codes = SecretKey::new(secret(&config.data_dir, "registration.key", entropy.as_ref())?);
     let cache = CacheConfig { capacity: config.download.cache_bytes.0, ..CacheConfig::default() };
     let cache = Arc::new(ArtifactCache::new(Arc::clone(&blobs), cache));
     let public_url = public_url(config, https);
     let links = LocalLinks::new(Arc::clone(&signer), Some(public_url.clone()), config.download.plain_url());
-    let ports = Ports { registry, blobs, authority, links: Arc::new(links), clock, entropy };
-    let engine = Engine::new(engine_config(config), ports);
+    let media = Arc::new(LvglContentMaker::default());
+    let ports = Ports { registry, series, blobs, authority, media, links: Arc::new(links), clock, entropy };
+    let engine = Engine::new(engine_config(config, codes), ports);
     Ok(Core { engine, cache, signer, public_url })
 }
 
-fn engine_config(config: &Config) -> EngineConfig {
+fn engine_config(config: &Config, codes: SecretKey) -> EngineConfig {
     EngineConfig {
         max_upload_bytes: config.uploads.max_bytes.0,
         upload_ttl_s: config.uploads.ttl_seconds,
@@ -133,17 +143,21 @@ fn engine_config(config: &Config) -> EngineConfig {
         session_ttl_s: config.sessions.hours * 3600,
         idempotency_ttl_s: config.sessions.idempotency_hours * 3600,
         ingest: config.ingest.build(),
+        registration: config.registration.build(codes),
+        contents_settle_s: config.content.settle_seconds,
+        content_makers: config.content.makers,
         reconnect_jitter_s: config.fleet.reconnect_jitter_seconds,
     }
 }
 
-/// The key of download addresses. Lost, it is made anew: addresses given out before stop working, and are given out again.
-fn url_secret(data: &Path, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
+/// A key of the server's own, made at the first start. Lost, it is made anew, and what was made with it stops working: download
+/// addresses are given out again, registration codes (they live minutes) are too.
+fn secret(data: &Path, name: &str, entropy: &dyn Entropy) -> anyhow::Result<[u8; 32]> {
     let folder = data.join("secrets");
     private_folder(&folder).context("cannot prepare the folder of secrets")?;
-    let secret = secret_file(&folder.join("download-url.key"), 32, entropy)
-        .context("cannot read the key of download addresses")?;
-    secret.as_slice().try_into().context("the key of download addresses has 32 bytes")
+    let secret = secret_file(&folder.join(name), 32, entropy)
+        .with_context(|| format!("cannot read the key secrets/{name}"))?;
+    secret.as_slice().try_into().with_context(|| format!("the key secrets/{name} does not have 32 bytes"))
 }
 
 /// The device plane, bound; nobody is served yet.

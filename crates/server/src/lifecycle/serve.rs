@@ -145,9 +145,10 @@ async fn start(config: &Config, supervisor: &Supervisor, bytes: &Handle) -> anyh
     let (authority, identity) = compose::identity(config, clock.as_ref(), &entropy)?;
     let registry = compose::registry(config, tx.clone()).await?;
     supervisor.spawn("database log", fold::run(Arc::clone(&registry), supervisor.shutdown()));
+    let series = compose::series(config).await?;
     let doors = Doors::open(config)?;
     let https = doors.https.local_addr().context("cannot read the address of https.listen")?;
-    let core = compose::core(config, registry, authority, Arc::clone(&clock), entropy, https)?;
+    let core = compose::core(config, registry, series, authority, Arc::clone(&clock), entropy, https)?;
     admin::prepare(&core.engine, &config.data_dir).await?;
     core.engine.start(supervisor).await.context("cannot start the engine")?;
 

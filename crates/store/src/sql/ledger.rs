@@ -1,14 +1,14 @@
-//! Outbox, inbox, audit, idempotency.
+//! Outbox, audit, idempotency; and the inbox of an earlier version.
 
 use argosy_domain::Timestamp;
-use argosy_domain::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxRow};
+use argosy_domain::model::{AuditEntry, IdempotencyRecord, InboxRow, OutboxRow};
 use argosy_domain::page::{Page, PageRequest};
-use argosy_domain::ports::{AuditFilter, InboxFilter, LedgerRead, LedgerWrite, PortResult};
+use argosy_domain::ports::{AuditFilter, LedgerRead, LedgerWrite, PortResult};
 use argosy_proto::{AuditId, DeploymentId, DeviceId, InboxId, OutboxId};
 use async_trait::async_trait;
 
-use super::batch::{Batch, cut};
-use super::dialect::{Column, bytes, int, text};
+use super::batch::Batch;
+use super::dialect::{Column, int, text};
 use super::query::{Conditions, Query, json};
 use super::row::{Columns, Decoded};
 use super::session::{Order, Session};
@@ -67,8 +67,14 @@ const OUTBOX: &[Column] = &[
     int("created_at"),
 ];
 
-const INBOX: &[Column] =
-    &[text("device_key"), text("topic"), text("kind"), text("reason"), bytes("payload"), int("received_at")];
+impl Session {
+    /// Whether the inbox of an earlier version is still there.
+    async fn has_old_inbox(&mut self, operation: &'static str) -> PortResult<bool> {
+        let query = Query::new(self.dialect.has_table()).bind("inbox");
+        let found = self.one(operation, query, |row| row.int()).await?;
+        Ok(found.is_some_and(|count| count > 0))
+    }
+}
 
 #[async_trait]
 impl LedgerRead for Session {
@@ -80,22 +86,15 @@ impl LedgerRead for Session {
         self.all("outbox", query.bind(after.get()).bind(i64::from(limit)), outbox_row).await
     }
 
-    async fn inbox(&mut self, filter: &InboxFilter, page: &PageRequest) -> PortResult<Page<InboxRow>> {
-        const OPERATION: &str = "inbox";
-        let mut conditions = Conditions::default();
-        if let Some(kind) = filter.kind {
-            conditions.and(Query::new("kind = ?").bind(kind.as_str()));
+    async fn old_inbox(&mut self, limit: u32) -> PortResult<Vec<InboxRow>> {
+        const OPERATION: &str = "old_inbox";
+        if !self.has_old_inbox(OPERATION).await? {
+            return Ok(Vec::new());
         }
-        if let Some(key) = &filter.key {
-            conditions.and(Query::new("device_key = ?").bind(key.as_str()));
-        }
-        if let Some(before) = Order::NewestFirst.after(OPERATION, "id", page)? {
-            conditions.and(before);
-        }
-        let mut query =
-            Query::new("SELECT id, device_key, topic, kind, reason, payload, received_at FROM inbox");
-        query.append(conditions.clause()).append(Order::NewestFirst.limit("id", page));
-        self.page(OPERATION, page, query, inbox_row, |r| r.id.get()).await
+        let query = Query::new(
+            "SELECT id, device_key, topic, kind, reason, payload, received_at FROM inbox ORDER BY id LIMIT ?",
+        );
+        self.all(OPERATION, query.bind(i64::from(limit)), inbox_row).await
     }
 
     async fn audit(&mut self, filter: &AuditFilter, page: &PageRequest) -> PortResult<Page<AuditEntry>> {
@@ -151,45 +150,17 @@ impl LedgerWrite for Session {
         self.run(OPERATION, Query::new(query).bind(json(OPERATION, &ids)?)).await.map(drop)
     }
 
-    async fn insert_inbox(&mut self, rows: &[InboxRow]) -> PortResult<()> {
-        const OPERATION: &str = "insert_inbox";
-        let mut batch = Batch::numbered(self.dialect, INBOX);
-        for row in rows {
-            batch.row(&[
-                row.key.as_str().into(),
-                cut(&row.topic, 256).into(),
-                row.kind.as_str().into(),
-                row.reason.as_deref().into(),
-                hex::encode(&row.payload).into(),
-                row.received_at.into(),
-            ]);
-        }
-        self.insert_all(OPERATION, "inbox", batch).await
+    async fn drained_old_inbox(&mut self, upto: InboxId) -> PortResult<()> {
+        let query = Query::new("DELETE FROM inbox WHERE id <= ?").bind(upto.get());
+        self.run("drained_old_inbox", query).await.map(drop)
     }
 
-    async fn trim_inbox(
-        &mut self,
-        kind: InboxKind,
-        upto: Option<InboxId>,
-        keep: Option<u64>,
-    ) -> PortResult<u64> {
-        const OPERATION: &str = "trim_inbox";
-        const UP_TO: &str = "DELETE FROM inbox WHERE kind = ? AND id <= ?";
-        let mut removed = 0;
-        if let Some(upto) = upto {
-            let query = Query::new(UP_TO).bind(kind.as_str()).bind(upto.get());
-            removed += self.run(OPERATION, query).await?;
+    async fn drop_old_inbox(&mut self) -> PortResult<bool> {
+        const OPERATION: &str = "drop_old_inbox";
+        if !self.old_inbox(1).await?.is_empty() || !self.has_old_inbox(OPERATION).await? {
+            return Ok(false);
         }
-        if let Some(keep) = keep {
-            // The newest row that is one too many goes, and all before it.
-            let query = Query::new("SELECT id FROM inbox WHERE kind = ? ORDER BY id DESC LIMIT 1 OFFSET ?")
-                .bind(kind.as_str())
-                .bind(i64::try_from(keep).unwrap_or(i64::MAX));
-            if let Some(last) = self.one(OPERATION, query, |row| row.int()).await? {
-                removed += self.run(OPERATION, Query::new(UP_TO).bind(kind.as_str()).bind(last)).await?;
-            }
-        }
-        Ok(removed)
+        self.run(OPERATION, Query::new("DROP TABLE inbox")).await.map(|_| true)
     }
 
     async fn insert_audit(&mut self, entry: &AuditEntry) -> PortResult<()> {

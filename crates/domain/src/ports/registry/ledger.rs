@@ -1,28 +1,12 @@
-//! Outbox, inbox, audit, idempotency.
+//! Outbox, audit, idempotency; and the inbox of an earlier version.
 
-use argosy_proto::{DeviceKey, InboxId, OutboxId};
+use argosy_proto::{InboxId, OutboxId};
 use async_trait::async_trait;
 
 use crate::Timestamp;
-use crate::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxRow};
+use crate::model::{AuditEntry, IdempotencyRecord, InboxRow, OutboxRow};
 use crate::page::{Page, PageRequest};
 use crate::ports::PortResult;
-
-/// Which inbox rows: every field that is set must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct InboxFilter {
-    /// Of this kind.
-    pub kind: Option<InboxKind>,
-    /// From this device (exact).
-    pub key: Option<DeviceKey>,
-}
-
-impl InboxFilter {
-    /// Everything of a kind.
-    pub const fn kind(kind: InboxKind) -> Self {
-        Self { kind: Some(kind), key: None }
-    }
-}
 
 /// Which audit entries: every field that is set must hold, exactly.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,8 +24,9 @@ pub struct AuditFilter {
 pub trait LedgerRead {
     /// Outbox rows with id > `after`, by id, `limit` at most.
     async fn outbox(&mut self, after: OutboxId, limit: u32) -> PortResult<Vec<OutboxRow>>;
-    /// Inbox rows, newest first (descending id).
-    async fn inbox(&mut self, filter: &InboxFilter, page: &PageRequest) -> PortResult<Page<InboxRow>>;
+    /// What an earlier version kept for the series store that it did not have, oldest first, `limit` at most; empty when its table
+    /// is gone.
+    async fn old_inbox(&mut self, limit: u32) -> PortResult<Vec<InboxRow>>;
     /// Audit entries, newest first (descending id).
     async fn audit(&mut self, filter: &AuditFilter, page: &PageRequest) -> PortResult<Page<AuditEntry>>;
     /// A kept answer.
@@ -55,15 +40,10 @@ pub trait LedgerWrite {
     async fn insert_outbox(&mut self, rows: &[OutboxRow]) -> PortResult<()>;
     /// Removes rows that were sent, or that have become void. Bulk.
     async fn delete_outbox(&mut self, ids: &[OutboxId]) -> PortResult<()>;
-    /// Appends to the inbox. Bulk.
-    async fn insert_inbox(&mut self, rows: &[InboxRow]) -> PortResult<()>;
-    /// Removes inbox rows up to and including `upto` of a kind (drained), or the oldest beyond `keep`; returns how many.
-    async fn trim_inbox(
-        &mut self,
-        kind: InboxKind,
-        upto: Option<InboxId>,
-        keep: Option<u64>,
-    ) -> PortResult<u64>;
+    /// Removes rows of the old inbox up to and including `upto`: they are elsewhere now.
+    async fn drained_old_inbox(&mut self, upto: InboxId) -> PortResult<()>;
+    /// Removes the old inbox if it is there and empty; `false` if there was nothing to remove.
+    async fn drop_old_inbox(&mut self) -> PortResult<bool>;
     /// Appends to the audit trail.
     async fn insert_audit(&mut self, entry: &AuditEntry) -> PortResult<()>;
     /// Keeps an answer.

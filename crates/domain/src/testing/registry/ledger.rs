@@ -1,22 +1,18 @@
 //! Outbox, inbox, audit, idempotency.
 
-use argosy_proto::{AuditId, DeploymentId, InboxId, OutboxId};
+use argosy_proto::{AuditId, DeploymentId, OutboxId};
 
-use super::fixture::{HOSTILE, NOW, World, begin, conflicts, key, outbox_row, read, walk};
+use super::fixture::{HOSTILE, NOW, World, begin, conflicts, outbox_row, read, walk};
 use super::list_cases;
 use crate::Timestamp;
-use crate::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxKind, OutboxRow};
+use crate::model::{AuditEntry, IdempotencyRecord, OutboxKind, OutboxRow};
 use crate::page::PageRequest;
-use crate::ports::{AuditFilter, InboxFilter, MAX_BULK, Registry};
+use crate::ports::{AuditFilter, MAX_BULK, Registry};
 
 list_cases!("ledger":
     the_outbox_keeps_its_order,
     ten_thousand_outbox_rows_in_one_call,
-    the_inbox_keeps_what_came,
-    the_inbox_is_drained_by_kind,
-    the_inbox_is_searched_by_device,
-    the_inbox_is_bounded_by_kind,
-    ten_thousand_inbox_rows_in_one_call,
+    the_inbox_of_an_earlier_version_is_empty_here_and_goes,
     the_audit_trail_comes_newest_first,
     an_answer_is_kept_once,
     old_answers_are_removed,
@@ -73,92 +69,10 @@ async fn ten_thousand_outbox_rows_in_one_call(registry: &dyn Registry) {
     assert_eq!(read(registry).await.outbox(OutboxId(0), 10).await.expect("read"), []);
 }
 
-fn message(kind: InboxKind, number: i64) -> InboxRow {
-    InboxRow {
-        id: InboxId(0),
-        key: key("vm-1"),
-        topic: "v1/vm-1/sales/data".to_owned(),
-        kind,
-        reason: (kind == InboxKind::DeadLetter).then(|| "잘못된 '값' \\ %".to_owned()),
-        payload: number.to_string().into_bytes(),
-        received_at: Timestamp(NOW.0 + number),
-    }
-}
-
-async fn insert_inbox(registry: &dyn Registry, rows: &[InboxRow]) {
+async fn the_inbox_of_an_earlier_version_is_empty_here_and_goes(registry: &dyn Registry) {
+    assert_eq!(read(registry).await.old_inbox(10).await.expect("read"), []);
     let mut unit = begin(registry).await;
-    unit.insert_inbox(rows).await.expect("insert");
-    unit.commit().await.expect("commit");
-}
-
-async fn numbers(registry: &dyn Registry, kind: Option<InboxKind>) -> Vec<String> {
-    let mut session = read(registry).await;
-    let filter = InboxFilter { kind, key: None };
-    let rows = walk!(3, |page| session.inbox(&filter, &page));
-    assert!(rows.is_sorted_by(|a: &InboxRow, b: &InboxRow| a.id > b.id), "newest first");
-    rows.into_iter().map(|r| String::from_utf8(r.payload).expect("digits")).collect()
-}
-
-async fn the_inbox_keeps_what_came(registry: &dyn Registry) {
-    let mut new = vec![message(InboxKind::Message, 1), message(InboxKind::DeadLetter, 2)];
-    new[0].payload = (0..=255).collect();
-    new[1].payload = Vec::new();
-    new[1].topic = "v1/vm-1/\u{1F525}/'\\%".to_owned();
-    insert_inbox(registry, &[]).await;
-    insert_inbox(registry, &new).await;
-    let page =
-        read(registry).await.inbox(&InboxFilter::default(), &PageRequest::first(10)).await.expect("read");
-    let bare: Vec<_> = page.items.into_iter().map(|r| InboxRow { id: InboxId(0), ..r }).collect();
-    new.reverse();
-    assert_eq!(bare, new);
-}
-
-async fn the_inbox_is_drained_by_kind(registry: &dyn Registry) {
-    use InboxKind::{DeadLetter, Message};
-    let rows: Vec<_> = (1..=8).map(|i| message(if i % 4 == 0 { DeadLetter } else { Message }, i)).collect();
-    insert_inbox(registry, &rows).await;
-    assert_eq!(numbers(registry, None).await, ["8", "7", "6", "5", "4", "3", "2", "1"]);
-    assert_eq!(numbers(registry, Some(DeadLetter)).await, ["8", "4"]);
-    let page =
-        read(registry).await.inbox(&InboxFilter::default(), &PageRequest::first(10)).await.expect("read");
-    let fifth = page.items.iter().find(|r| r.payload == b"5").expect("there").id;
-    let mut unit = begin(registry).await;
-    assert_eq!(unit.trim_inbox(Message, Some(fifth), None).await.expect("trim"), 4);
-    assert_eq!(unit.trim_inbox(Message, Some(fifth), None).await.expect("trim"), 0);
-    assert_eq!(unit.trim_inbox(Message, None, None).await.expect("trim"), 0, "nothing asked for");
-    unit.commit().await.expect("commit");
-    assert_eq!(numbers(registry, None).await, ["8", "7", "6", "4"]);
-}
-
-async fn the_inbox_is_bounded_by_kind(registry: &dyn Registry) {
-    use InboxKind::{DeadLetter, Message};
-    let rows: Vec<_> = (1..=9).map(|i| message(if i % 3 == 0 { DeadLetter } else { Message }, i)).collect();
-    insert_inbox(registry, &rows).await;
-    let mut unit = begin(registry).await;
-    assert_eq!(unit.trim_inbox(Message, None, Some(100)).await.expect("trim"), 0);
-    assert_eq!(unit.trim_inbox(Message, None, Some(6)).await.expect("trim"), 0);
-    assert_eq!(unit.trim_inbox(Message, None, Some(2)).await.expect("trim"), 4, "the oldest go");
-    assert_eq!(unit.trim_inbox(DeadLetter, None, Some(1)).await.expect("trim"), 2);
-    unit.commit().await.expect("commit");
-    assert_eq!(numbers(registry, None).await, ["9", "8", "7"]);
-    let mut unit = begin(registry).await;
-    assert_eq!(unit.trim_inbox(Message, None, Some(0)).await.expect("trim"), 2);
-    unit.commit().await.expect("commit");
-    assert_eq!(numbers(registry, None).await, ["9"]);
-}
-
-async fn ten_thousand_inbox_rows_in_one_call(registry: &dyn Registry) {
-    let count = i64::try_from(MAX_BULK).expect("small");
-    let rows: Vec<_> = (0..count).map(|i| message(InboxKind::Message, i)).collect();
-    insert_inbox(registry, &rows).await;
-    let mut session = read(registry).await;
-    let filter = InboxFilter::kind(InboxKind::Message);
-    let found = walk!(1000, |page| session.inbox(&filter, &page));
-    let found: Vec<_> = found.into_iter().rev().map(|r| InboxRow { id: InboxId(0), ..r }).collect();
-    assert!(found == rows, "every row, in order");
-    drop(session);
-    let mut unit = begin(registry).await;
-    assert_eq!(unit.trim_inbox(InboxKind::Message, None, Some(10)).await.expect("trim"), 9_990);
+    assert_eq!(unit.old_inbox(10).await.expect("read"), []);
     unit.commit().await.expect("commit");
 }
 
@@ -198,19 +112,6 @@ async fn the_audit_trail_comes_newest_first(registry: &dyn Registry) {
         let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
         assert_eq!(walk!(3, |page| session.audit(&filter, &page)).len(), count, "{action}");
     }
-}
-
-async fn the_inbox_is_searched_by_device(registry: &dyn Registry) {
-    let mut rows: Vec<_> = (1..=4).map(|i| message(InboxKind::DeadLetter, i)).collect();
-    rows[1].key = key("other");
-    rows[3].key = key("OTHER");
-    insert_inbox(registry, &rows).await;
-    let mut session = read(registry).await;
-    let filter = InboxFilter { kind: Some(InboxKind::DeadLetter), key: Some(key("other")) };
-    let found = session.inbox(&filter, &PageRequest::first(10)).await.expect("read").items;
-    assert_eq!(found.into_iter().map(|r| r.payload).collect::<Vec<_>>(), [b"2".to_vec()]);
-    let filter = InboxFilter { kind: Some(InboxKind::Message), key: Some(key("other")) };
-    assert!(session.inbox(&filter, &PageRequest::first(10)).await.expect("read").items.is_empty());
 }
 
 fn answer(key: &str, at: i64) -> IdempotencyRecord {

@@ -1,7 +1,7 @@
 //! `GET /dead-letters`
 
-use argosy_domain::model::InboxKind;
-use argosy_domain::ports::InboxFilter;
+use argosy_domain::model::EventKind;
+use argosy_domain::ports::EventFilter;
 
 use crate::ops::prelude::*;
 
@@ -14,8 +14,9 @@ pub(crate) async fn handle(
     Params(query): Params<api::DeadLetterQuery>,
 ) -> ApiResult<Answer<api::Page<api::DeadLetterView>>> {
     let key = query.device.map(|text| resolve::device_key(&text, || "device".to_owned())).transpose()?;
-    let filter = InboxFilter { kind: Some(InboxKind::DeadLetter), key };
+    let filter = EventFilter { key, ..EventFilter::kind(EventKind::DeadLetter) };
     let page = resolve::page(query.cursor, query.limit)?;
-    let found = app.engine.registry().read().await?.inbox(&filter, &page).await?;
-    Ok(Answer(present::page(found, present::dead_letter)))
+    let found = app.engine.series().events(&filter, &page).await?;
+    let items = found.items.into_iter().filter_map(present::dead_letter).collect();
+    Ok(Answer(api::Page { items, next: found.next }))
 }

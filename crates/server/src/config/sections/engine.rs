@@ -17,17 +17,15 @@ section! {
 }
 
 section! {
-    /// What devices say, on its way to the database.
+    /// What devices say, on its way to the database and the series store.
     Ingest at "ingest" {
         /// Messages that wait for the next commit at most; beyond it devices wait.
         queue: u32 = 8192, Limit::Range(16, 1_000_000);
-        /// Messages of one commit at most.
+        /// Messages of one commit to the database at most.
         batch: u32 = 1000, Limit::Range(1, 10_000);
-        /// Messages kept for later use (telemetry, sales) at most; the oldest go first.
-        max_inbox_rows: u64 = 1_000_000, Limit::Range(1000, 1_000_000_000);
-        /// Messages that were not understood, kept at most; the oldest go first.
-        max_dead_letters: u64 = 10_000, Limit::Range(100, 10_000_000);
-        /// Bytes kept of the payload of such a message.
+        /// Messages of one append to the series store at most.
+        fact_batch: u32 = 4096, Limit::Range(1, 100_000);
+        /// Bytes kept of the payload of a message that is not understood.
         dead_letter_bytes: Size = Size(4096), Limit::Range(64, 65_536);
     }
 }
@@ -38,8 +36,7 @@ impl Ingest {
         IngestLimits {
             queue: self.queue as usize,
             batch: self.batch as usize,
-            max_inbox_rows: self.max_inbox_rows,
-            max_dead_letters: self.max_dead_letters,
+            fact_batch: self.fact_batch as usize,
             dead_letter_bytes: usize::try_from(self.dead_letter_bytes.0).unwrap_or(usize::MAX),
         }
     }

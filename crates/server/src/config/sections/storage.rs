@@ -42,7 +42,7 @@ section! {
 }
 
 /// Both ways of giving a URI, and what it is if neither is used.
-fn uri(
+pub(super) fn uri(
     key: &'static str,
     value: &Auto<SecretUri>,
     file: &Switch<PathBuf>,
@@ -71,7 +71,7 @@ fn is_open(file: &Path) -> bool {
 }
 
 /// Warns of a password that others can see.
-fn check_exposure(
+pub(super) fn check_exposure(
     found: &mut Findings<'_>,
     key: &'static str,
     value: &Auto<SecretUri>,
@@ -99,7 +99,7 @@ fn check_exposure(
     }
 }
 
-fn check_uri(found: &mut Findings<'_>, key: &'static str, uri: Result<String, String>, schemes: &[&str]) {
+pub(super) fn check_uri(found: &mut Findings<'_>, key: &'static str, uri: Result<String, String>, schemes: &[&str]) {
     match uri {
         Err(error) => {
             found.error(key, error, "give one of uri and uri_file, and let this user read the file")

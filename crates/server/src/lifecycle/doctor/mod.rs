@@ -101,6 +101,7 @@ fn examine(config: &Config, report: &mut Report) -> Result<(), Failure> {
     checks::ports(config, running.is_some(), report);
     storage::space(config, report);
     storage::blobs(config, report);
+    storage::series(config, report);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -44,6 +44,39 @@ pub(super) fn blobs(config: &Config, report: &mut Report) {
     }
 }
 
+pub(super) fn series(config: &Config, report: &mut Report) {
+    match config.series.uri(&config.data_dir) {
+        Err(error) => report.fail("series", error),
+        Ok(uri) => {
+            let path = uri.strip_prefix("file:").unwrap_or(&uri);
+            let folder = Path::new(path.strip_prefix("//").unwrap_or(path));
+            if !folder.is_dir() {
+                return report.ok("series", format!("{uri} (the first start makes it)"));
+            }
+            let damaged = std::fs::read_dir(folder.join("quarantine")).map_or(0, Iterator::count);
+            if damaged > 0 {
+                report.warn(
+                    "series",
+                    format!(
+                        "{damaged} damaged files were set aside in {}: what they hold is missing from answers; \
+                         look at the disk, restore them from a backup, or remove them",
+                        folder.join("quarantine").display()
+                    ),
+                );
+            }
+            let free = statvfs(folder).map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize));
+            if free < config.series.min_free_bytes.0 {
+                report.fail(
+                    "series",
+                    format!("{uri} takes nothing in: less space is free than series.min_free_bytes; free some"),
+                );
+            } else {
+                report.ok("series", uri);
+            }
+        }
+    }
+}
+
 pub(super) async fn database(config: &Config, report: &mut Report) {
     let uri = match config.database.uri(&config.data_dir) {
         Ok(uri) => uri,

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use super::Session;
 use super::table::{Order, page};
 use crate::Timestamp;
-use crate::model::{AuditEntry, IdempotencyRecord, InboxKind, InboxRow, OutboxRow};
+use crate::model::{AuditEntry, IdempotencyRecord, InboxRow, OutboxRow};
 use crate::page::{Page, PageRequest};
-use crate::ports::{AuditFilter, InboxFilter, LedgerRead, LedgerWrite, PortError, PortResult};
+use crate::ports::{AuditFilter, LedgerRead, LedgerWrite, PortError, PortResult};
 
 #[async_trait]
 impl LedgerRead for Session {
@@ -17,11 +17,8 @@ impl LedgerRead for Session {
         Ok(rows.take(limit as usize).cloned().collect())
     }
 
-    async fn inbox(&mut self, filter: &InboxFilter, request: &PageRequest) -> PortResult<Page<InboxRow>> {
-        let rows = self.state.inbox.values().filter(|r| {
-            filter.kind.is_none_or(|k| r.kind == k) && filter.key.as_ref().is_none_or(|k| r.key == *k)
-        });
-        page("inbox", rows.map(|r| (r.id.get(), r.clone())), Order::NewestFirst, request)
+    async fn old_inbox(&mut self, limit: u32) -> PortResult<Vec<InboxRow>> {
+        Ok(self.state.inbox.values().take(limit as usize).cloned().collect())
     }
 
     async fn audit(&mut self, filter: &AuditFilter, request: &PageRequest) -> PortResult<Page<AuditEntry>> {
@@ -56,32 +53,13 @@ impl LedgerWrite for Session {
         Ok(())
     }
 
-    async fn insert_inbox(&mut self, rows: &[InboxRow]) -> PortResult<()> {
-        for row in rows {
-            let id = InboxId(self.state.new_id());
-            self.state.inbox.insert(id, InboxRow { id, ..row.clone() });
-        }
+    async fn drained_old_inbox(&mut self, upto: InboxId) -> PortResult<()> {
+        self.state.inbox.retain(|id, _| *id > upto);
         Ok(())
     }
 
-    async fn trim_inbox(
-        &mut self,
-        kind: InboxKind,
-        upto: Option<InboxId>,
-        keep: Option<u64>,
-    ) -> PortResult<u64> {
-        let before = self.state.inbox.len();
-        self.state.inbox.retain(|id, row| row.kind != kind || upto.is_none_or(|upto| *id > upto));
-        if let Some(keep) = keep {
-            let of_kind = self.state.inbox.values().filter(|r| r.kind == kind).count();
-            let mut surplus = of_kind.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
-            self.state.inbox.retain(|_, row| {
-                let goes = row.kind == kind && surplus > 0;
-                surplus -= usize::from(goes);
-                !goes
-            });
-        }
-        Ok((before - self.state.inbox.len()) as u64)
+    async fn drop_old_inbox(&mut self) -> PortResult<bool> {
+        Ok(false)
     }
 
     async fn insert_audit(&mut self, entry: &AuditEntry) -> PortResult<()> {
