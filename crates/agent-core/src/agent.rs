@@ -70,6 +70,11 @@ impl<H: Hardware, L> Agent<H, L> {
         self.hardware
     }
 
+    /// How it goes about its updates.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The hardware.
     pub fn hardware(&self) -> &H {
         &self.hardware

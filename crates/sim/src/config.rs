@@ -6,6 +6,8 @@ use std::time::Duration;
 use argosy_agent_core::Backoff;
 use argosy_proto::{DeviceKey, Sha256Hash};
 
+use crate::features::Features;
+
 /// How a fleet behaves. `Default` is a modern fleet without faults, at full speed.
 #[derive(Debug, Clone)]
 pub struct FleetConfig {
@@ -63,6 +65,8 @@ pub struct FleetConfig {
     pub progress_every: Duration,
     /// The image that all devices are waited for to run.
     pub until_hash: Option<Sha256Hash>,
+    /// What devices do beside firmware.
+    pub features: Features,
 }
 
 impl Default for FleetConfig {
@@ -95,6 +99,7 @@ impl Default for FleetConfig {
             retry: Backoff { first_ms: 500, max_ms: 20_000 },
             progress_every: Duration::from_secs(1),
             until_hash: None,
+            features: Features::default(),
         }
     }
 }
@@ -107,6 +112,12 @@ pub enum Mode {
     /// As the boards of the older system: base fields only, result SUCCESS and no more, no `hello`, no cancel; a second
     /// request during one is ignored; subscribes once and never again.
     Legacy,
+}
+
+impl Mode {
+    pub(crate) fn is_legacy(self) -> bool {
+        self == Self::Legacy
+    }
 }
 
 /// Shares of devices (0.0 to 1.0) that misbehave. Rounded to whole devices.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use argosy_proto::DeviceKey;
 use parking_lot::Mutex;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::ServerName;
@@ -15,6 +16,7 @@ use crate::clock::WallClock;
 use crate::config::FleetConfig;
 use crate::counters::Counters;
 use crate::http::{Connecting, HttpLink, Url};
+use crate::identity::Identity;
 use crate::mqtt::{Connected, MqttError, Session};
 use crate::net::{Peer, Trust, Wire, WireError};
 
@@ -32,6 +34,8 @@ pub(crate) struct Context {
     downloads: Arc<Semaphore>,
     /// The download server's address, looked up once.
     resolved: Mutex<Option<(String, u16, SocketAddr)>>,
+    /// Identities that devices obtained and nobody has kept yet.
+    renewed: Mutex<Vec<(DeviceKey, Identity)>>,
 }
 
 /// The broker, looked up.
@@ -84,12 +88,23 @@ impl Context {
             http_handshakes: Semaphore::new(handshakes),
             downloads: Arc::new(Semaphore::new(downloads)),
             resolved: Mutex::new(None),
+            renewed: Mutex::new(Vec::new()),
             config,
             clock,
             counters,
             trust,
             broker,
         }
+    }
+
+    /// A device has a new identity.
+    pub(crate) fn renewed(&self, key: &DeviceKey, identity: Identity) {
+        self.renewed.lock().push((key.clone(), identity));
+        self.counters.look_again();
+    }
+
+    pub(crate) fn take_renewed(&self) -> Vec<(DeviceKey, Identity)> {
+        std::mem::take(&mut *self.renewed.lock())
     }
 
     pub(crate) fn now_ms(&self) -> u64 {

@@ -68,6 +68,20 @@ counters! {
     received,
     /// Messages that no longer fitted into a device's outbox.
     dropped,
+    /// Sets of content that are shown, told to the server and acknowledged by it.
+    content_shown,
+    /// Content requests that ended badly.
+    content_failed,
+    /// Content files received and right.
+    content_files,
+    /// Bytes of content received.
+    content_bytes,
+    /// Devices registered with a code.
+    registered,
+    /// Certificates renewed.
+    renewed,
+    /// Sales, errors and telemetry told.
+    told,
 }
 
 impl Counters {
@@ -158,6 +172,22 @@ fn count(table: &Mutex<BTreeMap<String, u64>>, reason: &str) {
 }
 
 impl Counters {
+    /// Whoever waits for something looks again.
+    pub(crate) fn look_again(&self) {
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn content(&self, ended: Result<(), &str>) {
+        match ended {
+            Ok(()) => Self::add(&self.content_shown, 1),
+            Err(reason) => {
+                count(&self.failures, &format!("content: {reason}"));
+                Self::add(&self.content_failed, 1);
+            }
+        }
+        self.changed.notify_one();
+    }
+
     /// A gauge goes down.
     pub(crate) fn gone(gauge: &AtomicU64) {
         gauge.fetch_sub(1, Relaxed);

@@ -156,6 +156,7 @@ pub async fn enrol(
             })
             .collect();
         let request = BatchDevicesRequest {
+            unregistered: false,
             product: enrolment.product.clone(),
             group: enrolment.group.clone(),
             region: enrolment.region.clone(),
@@ -169,9 +170,16 @@ pub async fn enrol(
     Ok(missing.len())
 }
 
-struct MadeKey {
-    private_key: Vec<u8>,
-    csr: String,
+/// A key and the request for its certificate. `Debug` shows neither.
+pub(crate) struct MadeKey {
+    pub(crate) private_key: Vec<u8>,
+    pub(crate) csr: String,
+}
+
+impl std::fmt::Debug for MadeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MadeKey").finish_non_exhaustive()
+    }
 }
 
 fn make_keys(batch: &[&DeviceKey]) -> Result<Vec<MadeKey>, EnrolError> {
@@ -195,7 +203,7 @@ fn make_keys(batch: &[&DeviceKey]) -> Result<Vec<MadeKey>, EnrolError> {
     })
 }
 
-fn make_key(key: &DeviceKey) -> Result<MadeKey, rcgen::Error> {
+pub(crate) fn make_key(key: &DeviceKey) -> Result<MadeKey, rcgen::Error> {
     let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();

@@ -14,7 +14,7 @@ use crate::context::{Broker, Context};
 use crate::counters::Counters;
 use crate::device::Device;
 use crate::http::{Url, UrlError};
-use crate::identity::{IdentityError, IdentityStore};
+use crate::identity::{Identity, IdentityError, IdentityStore};
 use crate::net::{Trust, TrustError};
 use crate::report::Report;
 
@@ -125,6 +125,11 @@ impl FleetHandle {
     /// Live counters.
     pub fn counters(&self) -> &Counters {
         &self.context.counters
+    }
+
+    /// Identities that devices have renewed since this was asked last: to be kept, the old ones will not do for long.
+    pub fn take_renewed(&self) -> Vec<(DeviceKey, Identity)> {
+        self.context.take_renewed()
     }
 
     /// Devices in the fleet.

@@ -117,6 +117,13 @@ impl std::fmt::Debug for Sha256 {
     }
 }
 
+impl Sha256 {
+    /// Of nothing yet, for whoever keeps the result itself.
+    pub(crate) fn begin() -> Self {
+        Self { context: Context::new(&SHA256), finished: Arc::default() }
+    }
+}
+
 impl Digest for Sha256 {
     fn update(&mut self, bytes: &[u8]) {
         self.context.update(bytes);

@@ -61,6 +61,20 @@ pub struct Report {
     pub received: u64,
     /// Messages that devices had to drop.
     pub dropped: u64,
+    /// Sets of content shown.
+    pub content_shown: u64,
+    /// Content requests that ended badly.
+    pub content_failed: u64,
+    /// Content files received and right.
+    pub content_files: u64,
+    /// Bytes of content received.
+    pub content_bytes: u64,
+    /// Devices registered with a code.
+    pub registered: u64,
+    /// Certificates renewed.
+    pub renewed: u64,
+    /// Sales, errors and telemetry told.
+    pub told: u64,
     /// When the first range was asked for.
     pub first_get_at_ms: Option<u64>,
     /// When the last byte of a right image came.
@@ -121,6 +135,13 @@ impl Report {
             published: get(&counters.published),
             received: get(&counters.received),
             dropped: get(&counters.dropped),
+            content_shown: get(&counters.content_shown),
+            content_failed: get(&counters.content_failed),
+            content_files: get(&counters.content_files),
+            content_bytes: get(&counters.content_bytes),
+            registered: get(&counters.registered),
+            renewed: get(&counters.renewed),
+            told: get(&counters.told),
             first_get_at_ms: counters.first_get_ms(),
             last_byte_at_ms: counters.last_byte_ms(),
         }
@@ -153,6 +174,23 @@ impl fmt::Display for Report {
             "updates      {} requested, {} succeeded, {} failed ({} rolled back)",
             self.requests, self.succeeded, self.failed, self.rolled_back
         )?;
+        if self.content_shown + self.content_failed > 0 {
+            writeln!(
+                f,
+                "content      {} sets shown, {} failed; {} files, {:.1} MiB",
+                self.content_shown,
+                self.content_failed,
+                self.content_files,
+                mib(self.content_bytes)
+            )?;
+        }
+        if self.registered + self.renewed + self.told > 0 {
+            writeln!(
+                f,
+                "beside       {} registered, {} certificates renewed, {} sales, errors and rows told",
+                self.registered, self.renewed, self.told
+            )?;
+        }
         for (title, table) in [("failures", &self.failures), ("retries", &self.retries)] {
             for (reason, n) in table {
                 writeln!(f, "{title:<12} {n:>6} x {reason}")?;

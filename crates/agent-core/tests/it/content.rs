@@ -53,7 +53,7 @@ impl Store {
             Some(0) => {
                 (card.powered, card.cut) = (false, None);
                 // Every other cut comes after the effect.
-                if card.operations % 2 == 0 {
+                if card.operations.is_multiple_of(2) {
                     effect(&mut card);
                 }
                 Err(NoPower)

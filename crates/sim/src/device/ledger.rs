@@ -7,6 +7,7 @@ use argosy_proto::Sha256Hash;
 use crate::choices::Choices;
 use crate::context::Context;
 use crate::counters::{Counters, Sample};
+use crate::device::lasting::Lasting;
 
 /// What is known of the running or last update.
 #[derive(Debug, Clone, Copy)]
@@ -30,10 +31,12 @@ pub(crate) struct Ledger {
     pub(crate) corrupt_at: Option<f64>,
     /// What the server asked for in `hello/ack`.
     pub(crate) reconnect_jitter_ms: u64,
+    /// What the device itself remembers.
+    pub(crate) lasting: Lasting,
 }
 
 impl Ledger {
-    pub(crate) fn new(context: Arc<Context>, choices: &Choices) -> Self {
+    pub(crate) fn new(context: Arc<Context>, choices: &Choices, lasting: Lasting) -> Self {
         Self {
             context,
             update: None,
@@ -42,6 +45,7 @@ impl Ledger {
             drop_link_at: choices.drop_link_at,
             corrupt_at: choices.corrupt_at,
             reconnect_jitter_ms: 0,
+            lasting,
         }
     }
 
@@ -118,6 +122,12 @@ impl Ledger {
         if let Some(update) = &mut self.update {
             update.ended = true;
         }
+    }
+
+    /// The server knows how a content request ended.
+    pub(crate) fn content(&mut self, ended: Result<(), &str>) {
+        self.context.counters.content(ended);
+        self.settle();
     }
 
     fn settle(&mut self) {

@@ -1,5 +1,8 @@
 //! A device from one start to the next: its session, its download, its timers, around the core.
 
+mod content;
+mod habits;
+mod identity;
 mod talk;
 
 use std::future::Future;
@@ -8,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use argosy_agent_core::{Action, Agent, Event, FetchError, Jitter};
+use argosy_agent_core::{Action, Agent, ContentEvent, Event, FetchError, Jitter, Renewal, RenewalEvent};
 use argosy_proto::{DeviceKey, DownTopic, Sha256Hash, UpTopic};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -61,6 +64,11 @@ pub(crate) struct Life<'a> {
     ping_ms: u64,
     status_ms: Option<u64>,
     leave_ms: Option<u64>,
+    content: Option<Box<content::ContentLife>>,
+    renewal: Option<Box<Renewal>>,
+    habits: Option<Box<habits::Habits>>,
+    /// A new certificate waits for it.
+    restart_when_idle: bool,
     timer: Pin<Box<Sleep>>,
     timer_ms: u64,
 }
@@ -76,6 +84,8 @@ impl<'a> Life<'a> {
         // Spread over the period, so that a fleet that starts together does not speak together.
         let every = device.context.config.status_every.map(|every| every.as_millis() as u64);
         let status_ms = every.map(|every| now + jitter.up_to(every));
+        let renewal = ledger.lasting.renewal(&device.context, jitter);
+        let habits = habits::Habits::begin(&device.context.config.features, now, jitter);
         Self {
             context: &device.context,
             device,
@@ -93,6 +103,10 @@ impl<'a> Life<'a> {
             ping_ms: 0,
             status_ms,
             leave_ms: None,
+            content: None,
+            renewal,
+            habits,
+            restart_when_idle: false,
             timer: Box::pin(sleep(Duration::ZERO)),
             timer_ms: 0,
         }
@@ -132,6 +146,7 @@ impl<'a> Life<'a> {
                 }
                 moved = true;
             }
+            moved |= self.poll_content(cx);
             moved |= self.poll_timer(cx);
             if !moved {
                 return Poll::Pending;
@@ -177,7 +192,7 @@ impl<'a> Life<'a> {
             clean_session: self.context.config.clean_session || self.legacy(),
             keep_alive_s: u16::try_from(self.context.config.keep_alive.as_secs()).unwrap_or(u16::MAX),
         };
-        let (context, identity) = (Arc::clone(self.context), self.device.identity.clone());
+        let (context, identity) = (Arc::clone(self.context), self.ledger.lasting.identity.clone());
         self.link = Link::Opening(Box::pin(async move { context.open_session(identity, how).await }));
     }
 
@@ -190,9 +205,21 @@ impl<'a> Life<'a> {
         if subscribe {
             self.subscribed = true;
             let filters: &[DownTopic] = if self.legacy() {
-                &[DownTopic::UpdateFirmware, DownTopic::UpdateAdvertisement]
+                &[
+                    DownTopic::UpdateFirmware,
+                    DownTopic::UpdateAdvertisement,
+                    DownTopic::RegistAck,
+                    DownTopic::CertAck,
+                ]
             } else {
-                &[DownTopic::UpdateFirmware, DownTopic::UpdateCancel, DownTopic::HelloAck]
+                &[
+                    DownTopic::UpdateFirmware,
+                    DownTopic::UpdateAdvertisement,
+                    DownTopic::UpdateCancel,
+                    DownTopic::HelloAck,
+                    DownTopic::RegistAck,
+                    DownTopic::CertAck,
+                ]
             };
             let filters: Vec<String> = filters.iter().map(|topic| topic.topic(self.key())).collect();
             let packet = codec::subscribe(self.outbox.next_id(), filters.iter().map(String::as_str));
@@ -205,7 +232,7 @@ impl<'a> Life<'a> {
         {
             return self.link_failed(&error.into());
         }
-        self.step(Event::BrokerUp);
+        self.arrive();
     }
 
     fn link_failed(&mut self, error: &MqttError) {
@@ -218,6 +245,7 @@ impl<'a> Life<'a> {
         let backoff = self.context.config.reconnect.wait_ms(self.failures, self.jitter);
         let wait = backoff.max(self.jitter.up_to(self.ledger.reconnect_jitter_ms));
         self.link = Link::Down(self.context.now_ms() + wait);
+        self.renewal_step(RenewalEvent::BrokerDown);
         self.step(Event::BrokerDown);
     }
 
@@ -317,8 +345,8 @@ impl<'a> Life<'a> {
     fn poll_timer(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let now = self.context.now_ms();
         let config = &self.context.config;
-        let stall_ms =
-            self.fetcher.awaits_bytes().then(|| self.fetched_ms + config.stall_timeout.as_millis() as u64);
+        let stall_after = config.stall_timeout.as_millis() as u64;
+        let stall_ms = self.fetcher.awaits_bytes().then(|| self.fetched_ms + stall_after);
         let (link_ms, ping_ms, status_ms) = match &self.link {
             Link::Down(until) => (Some(*until), None, None),
             Link::Opening(_) => (None, None, None),
@@ -341,10 +369,7 @@ impl<'a> Life<'a> {
         if due(status_ms) {
             let every = config.status_every.map_or(u64::MAX, |every| every.as_millis() as u64);
             self.status_ms = Some(now.saturating_add(every.max(1)));
-            let uptime = (now - self.began_ms) / 1_000;
-            let version = self.agent.boot_report().image.version;
-            let message = words::status(&version, self.device.choices.seed, uptime, self.time());
-            self.publish(&message, Note::Nothing);
+            self.send_status();
             return true;
         }
         if due(stall_ms) {
@@ -353,13 +378,19 @@ impl<'a> Life<'a> {
             self.step(Event::FetchFailed(FetchError::Link));
             return true;
         }
+        if self.extras_due(now, &link_ms, stall_after) {
+            return true;
+        }
         let core_ms = self.agent.deadline();
         if due(core_ms) {
             self.step(Event::Tick);
             return true;
         }
-        let next =
-            [link_ms, ping_ms, status_ms, stall_ms, core_ms, self.leave_ms].into_iter().flatten().min();
+        let extras_ms = self.extras_deadline(&link_ms, stall_after);
+        let next = [link_ms, ping_ms, status_ms, stall_ms, core_ms, extras_ms, self.leave_ms]
+            .into_iter()
+            .flatten()
+            .min();
         let Some(next) = next else { return false };
         // A timer that fires early only looks again: it need not be moved back when a deadline moves on.
         if next < self.timer_ms || self.timer_ms <= now {
@@ -368,6 +399,46 @@ impl<'a> Life<'a> {
             self.timer.as_mut().reset(Instant::now() + wait);
         }
         self.timer.as_mut().poll(cx).is_ready()
+    }
+}
+
+impl Life<'_> {
+    /// What is due beside firmware; `true` if something was.
+    fn extras_due(&mut self, now: u64, down: &Option<u64>, stall_after: u64) -> bool {
+        let content = self.content.as_ref();
+        let stalled = content.and_then(|content| content.stall_ms(stall_after)).is_some_and(|at| now >= at);
+        let due = content.and_then(|content| content.agent.deadline()).is_some_and(|at| now >= at);
+        if stalled {
+            self.content_stalled();
+        } else if due {
+            self.content_step(ContentEvent::Tick);
+        } else if down.is_none() && matches!(self.link, Link::Up(_)) {
+            return self.identity_due(now) || self.habits_due(now);
+        }
+        stalled || due
+    }
+
+    /// When [`Self::extras_due`] is.
+    fn extras_deadline(&self, down: &Option<u64>, stall_after: u64) -> Option<u64> {
+        let content = self.content.as_ref();
+        let stall = content.and_then(|content| content.stall_ms(stall_after));
+        let due = content.and_then(|content| content.agent.deadline());
+        let up = down.is_none() && matches!(self.link, Link::Up(_));
+        let identity = up.then(|| self.identity_deadline()).flatten();
+        let habits = self.habits.as_ref().filter(|_| up).and_then(|habits| habits.deadline());
+        [stall, due, identity, habits].into_iter().flatten().min()
+    }
+
+    /// How the device is, unless it has to be registered first.
+    fn send_status(&mut self) {
+        if !self.ledger.lasting.is_registered() {
+            return;
+        }
+        let uptime = (self.context.now_ms() - self.began_ms) / 1_000;
+        let version = self.agent.boot_report().image.version;
+        let shown = self.ledger.lasting.shown();
+        let message = words::status(&version, shown, self.device.choices.seed, uptime, self.time());
+        self.publish(&message, Note::Nothing);
     }
 }
 

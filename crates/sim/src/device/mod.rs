@@ -1,5 +1,6 @@
 //! One simulated device: a task that boots, lives, restarts.
 
+mod lasting;
 mod ledger;
 mod life;
 mod words;
@@ -17,6 +18,7 @@ use crate::config::FleetConfig;
 use crate::context::Context;
 use crate::counters::Counters;
 use crate::hardware::{VirtualFlash, sha256};
+use lasting::Lasting;
 use ledger::Ledger;
 use life::Life;
 
@@ -45,7 +47,8 @@ impl Device {
         let mut flash = VirtualFlash::with_factory_image(factory, config.slot_size, config.store_images);
         let Ok(()) = provision(&mut flash, Slot::A, factory);
         let mut jitter = Jitter::new(self.choices.seed);
-        let mut ledger = Ledger::new(Arc::clone(&self.context), &self.choices);
+        let lasting = Lasting::new(&self.context, self.identity.clone(), &mut jitter);
+        let mut ledger = Ledger::new(Arc::clone(&self.context), &self.choices, lasting);
         loop {
             let boot = match boot(&mut flash, TRIAL_BOOTS) {
                 Ok(boot) => boot,
@@ -61,6 +64,7 @@ impl Device {
             }
             flash = self.live(flash, boot, &mut jitter, &mut ledger).await;
             Counters::add(&self.context.counters.reboots, 1);
+            ledger.lasting.restart(&self.key, &self.context);
             if !config.reboot.is_zero() {
                 sleep(config.reboot).await;
             }

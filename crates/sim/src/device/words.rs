@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use argosy_agent_core::{
-    BootReport, CancelStatus, CommandId as CoreCommand, Image, Offer, Outcome, Reason, Report, Version,
+    BootReport, CancelStatus, CommandId as CoreCommand, ContentSet, Image, Offer, Outcome, Reason, Report,
+    Version,
 };
 use argosy_proto::message::{
-    AckStatus, BootInfo, CancelAck, CpuUsage, Hello, NetworkHealth, Progress, ResultStatus, StatusSystem,
-    SystemHealth, UpdateAck, UpdateFirmware, UpdateResult, capability,
+    AckStatus, BootInfo, CancelAck, CpuUsage, Hello, NetworkHealth, Progress, ResultStatus, ShownFile,
+    StatusSystem, SystemHealth, UpdateAck, UpdateFirmware, UpdateResult, capability,
 };
-use argosy_proto::{CommandId, DeviceTime, FirmwareVersion, Sha256Hash, UpMessage};
+use argosy_proto::{ArtifactId, CommandId, DeviceTime, FirmwareVersion, Sha256Hash, UpMessage};
 
 use crate::config::Mode;
 use crate::http::Url;
@@ -25,6 +26,8 @@ pub(crate) enum Note {
     Failed { reason: String, rolled_back: bool },
     /// The server knows that the update was stopped.
     Stopped,
+    /// The server knows how a content request ended.
+    Content(Result<(), String>),
 }
 
 /// A request in the core's words; the text says why it cannot be one.
@@ -113,6 +116,8 @@ pub(crate) fn message(
             let ack = CancelAck { command_id: command_id(command)?, status: word.to_owned(), timestamp };
             (UpMessage::CancelAck(ack), note)
         }
+        // Whoever sends it has the whole status.
+        Report::Status => return None,
         Report::Hello => {
             if mode == Mode::Legacy {
                 return None;
@@ -181,11 +186,18 @@ fn hello(boot: &BootReport, timestamp: Option<DeviceTime>) -> Hello {
 }
 
 /// A device's health, made up: steady, and different from device to device.
-pub(crate) fn status(version: &Version, seed: u64, uptime_s: u64, time: DeviceTime) -> UpMessage {
+pub(crate) fn status(
+    version: &Version,
+    shown: Option<&ContentSet>,
+    seed: u64,
+    uptime_s: u64,
+    time: DeviceTime,
+) -> UpMessage {
+    let shown = shown.map_or(&[][..], ContentSet::files);
     let percent = |shift: u32| f64::from((seed >> shift) as u8 % 60) + 10.0;
     UpMessage::StatusSystem(StatusSystem {
         firmware_version: FirmwareVersion::new(version.as_str()).ok(),
-        advertisements: Some(Vec::new()),
+        advertisements: Some(shown.iter().map(|file| ShownFile { id: ArtifactId(file.id) }).collect()),
         system: Some(SystemHealth {
             cpu_usage: Some(CpuUsage { core_0: Some(percent(0)), core_1: Some(percent(8)) }),
             memory_usage: Some(percent(16)),

@@ -1,6 +1,6 @@
 //! What a device hears and what it says.
 
-use argosy_agent_core::{CommandId, Event, Outcome, Report};
+use argosy_agent_core::{CommandId, ContentEvent, Event, Outcome, Report};
 use argosy_proto::{DeviceTime, DownMessage, UpMessage, decode_down, parse_down};
 
 use super::{Life, Link};
@@ -20,12 +20,10 @@ impl Life<'_> {
                     self.send(&codec::pub_ack(id));
                 }
             }
-            Packet::PubAck { packet_id } => match self.outbox.acknowledged(packet_id) {
-                None | Some(Note::Nothing) => {}
-                Some(Note::Runs(hash)) => self.ledger.runs(hash),
-                Some(Note::Failed { reason, rolled_back }) => self.ledger.failed(&reason, rolled_back),
-                Some(Note::Stopped) => self.ledger.abandoned(),
-            },
+            Packet::PubAck { packet_id } => {
+                let note = self.outbox.acknowledged(packet_id);
+                self.heard(note);
+            }
             Packet::SubAck { codes, .. } => {
                 if codes.iter().any(|code| code & 0x80 != 0) {
                     self.context.counters.retry("broker: subscription refused");
@@ -35,6 +33,19 @@ impl Life<'_> {
             Packet::ConnAck { .. } => return Err(MqttError::NoConnAck),
         }
         Ok(())
+    }
+
+    /// What it means that the server has a message.
+    fn heard(&mut self, note: Option<Note>) {
+        match note {
+            None | Some(Note::Nothing) => {}
+            Some(Note::Runs(hash)) => self.ledger.runs(hash),
+            Some(Note::Failed { reason, rolled_back }) => self.ledger.failed(&reason, rolled_back),
+            Some(Note::Stopped) => self.ledger.abandoned(),
+            Some(Note::Content(ended)) => {
+                self.ledger.content(ended.as_ref().map(|()| ()).map_err(String::as_str))
+            }
+        }
     }
 
     fn message(&mut self, message: &Publish) {
@@ -47,7 +58,7 @@ impl Life<'_> {
         };
         match down {
             DownMessage::UpdateFirmware(request) => {
-                if self.legacy() && self.agent.busy_with().is_some() {
+                if self.legacy() && (self.agent.busy_with().is_some() || self.content_busy()) {
                     return;
                 }
                 match words::offer(&request) {
@@ -66,16 +77,20 @@ impl Life<'_> {
             }
             DownMessage::UpdateCancel(cancel) => {
                 if let (false, Ok(command)) = (self.legacy(), CommandId::new(cancel.command_id.as_str())) {
-                    self.step(Event::Cancel(command));
+                    if self.content_runs(command) {
+                        self.content_step(ContentEvent::Cancel(command));
+                    } else {
+                        self.step(Event::Cancel(command));
+                    }
                 }
             }
             DownMessage::HelloAck(ack) => {
                 self.ledger.reconnect_jitter_ms = u64::from(ack.reconnect_jitter_s.unwrap_or(0)) * 1_000;
             }
-            DownMessage::UpdateAdvertisement(_)
-            | DownMessage::RegistAck(_)
-            | DownMessage::CertAck(_)
-            | DownMessage::CommandRequest(_) => {}
+            DownMessage::UpdateAdvertisement(request) => self.content_request(&request),
+            DownMessage::RegistAck(ack) => self.registration_answered(&ack),
+            DownMessage::CertAck(ack) => self.certificate_answered(&ack),
+            DownMessage::CommandRequest(_) => {}
         }
     }
 
@@ -109,6 +124,12 @@ impl Life<'_> {
         if matches!(message, UpMessage::Progress(_) | UpMessage::StatusSystem(_)) {
             let packet = codec::publish(&Publish { topic, payload, packet_id: None, dup: false });
             return self.send(&packet);
+        }
+        if self.context.config.features.qos0 {
+            // Said is all that can be known.
+            let packet = codec::publish(&Publish { topic, payload, packet_id: None, dup: false });
+            self.send(&packet);
+            return self.heard(Some(note));
         }
         let bytes = self.outbox.push(topic, payload, note);
         if let Link::Up(session) = &mut self.link
