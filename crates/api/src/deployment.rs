@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{DeploymentState, DeviceUpdateView, NamedRef, Outcome, Time, UpdateState};
+use crate::{DeployedContent, DeploymentKind, DeploymentState, DeviceUpdateView, NamedRef, Outcome, Time, UpdateState};
 
 /// Device updates that one event of `GET /deployments/{id}/events` lists at most.
 pub const MAX_EVENT_DEVICES: usize = 200;
 
-/// Deploys a firmware. Send an `Idempotency-Key`, so that a repeat after a lost answer does not deploy twice.
+/// Deploys a firmware, or contents. Send an `Idempotency-Key`, so that a repeat after a lost answer does not deploy twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateDeploymentRequest {
-    /// Name for people; made from file name and version if absent.
+    /// Name for people; made from file name and version, or from titles, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The firmware, by id. Or give `product` and `version`.
@@ -26,7 +26,11 @@ pub struct CreateDeploymentRequest {
     /// Its version, with `product`; 409 if several files have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// To which devices. Only devices of the firmware's product are taken.
+    /// Instead of a firmware: contents (title or `id:42`), 1 to 16 of one product, in the order in which they are shown. They replace
+    /// whatever a device shows: what is left out is taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<String>,
+    /// To which devices. Only devices of the product are taken.
     pub target: DeploymentTarget,
     /// How it goes; the defaults if absent.
     #[serde(default)]
@@ -113,6 +117,19 @@ pub struct DeployedFirmware {
     pub size: i64,
 }
 
+/// What a deployment would do, were it made now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeploymentPreview {
+    /// The name that it would have.
+    pub name: String,
+    /// Active devices of the product in the target.
+    pub devices: u64,
+    /// Those of them that are connected now.
+    pub online: u64,
+    /// Bytes that each of them downloads, before any that already run it are left out.
+    pub bytes_per_device: i64,
+}
+
 /// A deployment. Counts are read from the device updates themselves: they are exact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeploymentView {
@@ -120,8 +137,16 @@ pub struct DeploymentView {
     pub id: i64,
     /// Name for people.
     pub name: String,
-    /// What is deployed.
-    pub firmware: DeployedFirmware,
+    /// What it carries.
+    pub kind: DeploymentKind,
+    /// For devices of this hardware model.
+    pub product: NamedRef,
+    /// The firmware, if it carries one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<DeployedFirmware>,
+    /// The contents, in order, if it carries contents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<DeployedContent>,
     /// Where it stands.
     pub state: DeploymentState,
     /// All targets have been worked out: `total` does not grow any more.

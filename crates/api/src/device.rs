@@ -52,6 +52,8 @@ pub struct DeviceView {
     pub image_hash: Option<String>,
     /// What its agent can do.
     pub capabilities: Vec<String>,
+    /// It shows other contents than it was last sent with success.
+    pub contents_mismatch: bool,
     /// Its last `status/system`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -83,6 +85,9 @@ pub struct DeviceQuery {
     /// Connected or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub online: Option<bool>,
+    /// Showing other contents than it was sent, or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents_mismatch: Option<bool>,
     /// Reporting exactly this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -121,6 +126,9 @@ pub struct CreateDeviceRequest {
     /// A certificate request (PEM): a certificate comes with the answer. The private key never leaves the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub csr: Option<String>,
+    /// Only its identity is made known: it takes no part until it registers itself with a code (or is activated).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub unregistered: bool,
 }
 
 /// A registered device, with its certificate if one was asked for.
@@ -148,6 +156,9 @@ pub struct BatchDevicesRequest {
     /// Their region (code or `id:42`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Only their identities are made known: they take no part until they register themselves with a code (or are activated).
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub unregistered: bool,
     /// The devices, 1 to 500.
     #[schema(min_items = 1, max_items = 500)]
     pub devices: Vec<BatchDevice>,
@@ -332,6 +343,8 @@ pub struct DeviceCounts {
     pub by_group: Vec<GroupCount>,
     /// By region.
     pub by_region: Vec<RegionCount>,
+    /// Showing other contents than they were sent.
+    pub contents_mismatch: u64,
 }
 
 /// Devices that report one version.

@@ -10,12 +10,14 @@
 
 mod auth;
 mod catalog;
+mod content;
 mod deployment;
 mod device;
 mod firmware;
 mod ledger;
 mod page;
 mod problem;
+mod registration;
 mod session;
 mod system;
 mod time;
@@ -23,12 +25,14 @@ mod words;
 
 pub use auth::*;
 pub use catalog::*;
+pub use content::*;
 pub use deployment::*;
 pub use device::*;
 pub use firmware::*;
 pub use ledger::*;
 pub use page::*;
 pub use problem::*;
+pub use registration::*;
 pub use session::*;
 pub use system::*;
 pub use time::*;

@@ -52,6 +52,70 @@ words! {
         Raw = "raw",
     }
 
+    /// Whether a content may be deployed.
+    ContentState {
+        /// May be deployed.
+        Available = "available",
+        /// May not be deployed any more.
+        Withdrawn = "withdrawn",
+    }
+
+    /// How a picture that has not the display's shape is brought onto it.
+    ContentFit {
+        /// Whole picture, bars where it does not reach.
+        Fit = "fit",
+        /// Whole display, what hangs over is cut off evenly.
+        Fill = "fill",
+    }
+
+    /// What was uploaded.
+    ContentSource {
+        /// A PNG picture.
+        Png = "png",
+        /// A JPEG picture.
+        Jpeg = "jpeg",
+        /// A WebP picture.
+        Webp = "webp",
+        /// An LVGL 8 binary image.
+        Lvgl = "lvgl",
+    }
+
+    /// How a content's binary came to be.
+    ContentMade {
+        /// The server made it from a picture.
+        Converted = "converted",
+        /// It was uploaded ready.
+        Ready = "ready",
+    }
+
+    /// How a device came to show what it shows.
+    ContentChangeKind {
+        /// A deployment succeeded.
+        Updated = "updated",
+        /// The device reported it.
+        Reported = "reported",
+    }
+
+    /// What a deployment carries.
+    DeploymentKind {
+        /// A firmware.
+        Firmware = "firmware",
+        /// Contents.
+        Content = "content",
+    }
+
+    /// What has become of a registration code.
+    RegistrationCodeState {
+        /// It can be used.
+        Open = "open",
+        /// A device was registered with it.
+        Used = "used",
+        /// Nobody used it in time.
+        Expired = "expired",
+        /// It was taken back.
+        Revoked = "revoked",
+    }
+
     /// Whether a device may take part.
     DeviceState {
         /// Known, not yet registered.

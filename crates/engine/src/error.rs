@@ -100,9 +100,20 @@ impl From<PortError> for EngineError {
                 "firmware_exists",
                 "this product has a firmware of this version and file name; raise the version",
             ),
-            (PortErrorKind::Reference, Some("product.in_use")) => {
-                ("product_in_use", "devices or firmware refer to this product; move or delete them first")
+            (PortErrorKind::Conflict, Some("content.title")) => {
+                ("content_exists", "a content of this title exists; give another title")
             }
+            (PortErrorKind::Conflict, Some("content.binary")) => (
+                "content_same_binary",
+                "this product has a content that is exactly the same picture; deploy that one",
+            ),
+            (PortErrorKind::Reference, Some("content.in_use")) => {
+                ("content_in_use", "deployments refer to this content; withdraw it instead")
+            }
+            (PortErrorKind::Reference, Some("product.in_use")) => (
+                "product_in_use",
+                "devices, firmware or contents refer to this product; move or delete them first",
+            ),
             (PortErrorKind::Reference, Some("group.in_use")) => {
                 ("group_in_use", "devices are in this group; move them first")
             }

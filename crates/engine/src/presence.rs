@@ -36,6 +36,11 @@ impl Presence {
         *self.started_at.write() = Some(now);
     }
 
+    /// When the engine started; `None` before.
+    pub(crate) fn start(&self) -> Option<Timestamp> {
+        *self.started_at.read()
+    }
+
     /// Remembers door and rights at authentication; the connection event does not carry them.
     pub(crate) fn admitted(&self, key: &DeviceKey, door: Door, rights: Rights) {
         self.doors.write().insert(key.clone(), (door, rights));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use argosy_domain::Timestamp;
 use argosy_domain::ports::BlobStore;
 use argosy_domain::testing::{
-    FakeAuthority, FakeBlobStore, FakeClock, FakeRegistry, SeededEntropy, bytes_stream,
+    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeRegistry, FakeSeries, SeededEntropy, bytes_stream,
 };
 use argosy_engine::download::{ArtifactCache, CacheConfig, LocalLinks, UrlSigner};
 use argosy_engine::{Engine, EngineConfig, Ports, Supervisor};
@@ -196,8 +196,10 @@ async fn measure(clients: tokio::runtime::Handle) {
     let signer = Arc::new(UrlSigner::new(&[1; 32]));
     let ports = Ports {
         registry: Arc::new(FakeRegistry::new()),
+        series: Arc::new(FakeSeries::default()),
         blobs: Arc::clone(&blobs),
         authority: Arc::new(FakeAuthority::default()),
+        media: Arc::new(FakeContentMaker),
         links: Arc::new(LocalLinks::new(Arc::clone(&signer), None, None)),
         clock: Arc::new(FakeClock::default()),
         entropy: Arc::new(SeededEntropy::new(1)),

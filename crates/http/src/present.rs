@@ -8,7 +8,9 @@ use argosy_domain::model as m;
 use argosy_domain::page::Page;
 use argosy_domain::ports::{Door, IssuedCertificate, LiveSession, PortResult, ReadSession};
 use argosy_engine::DeploymentSummary;
-use argosy_proto::{FirmwareId, GroupId, ProductId, RegionId};
+use argosy_proto::{GroupId, ProductId, RegionId};
+
+use crate::present_content::deployed_contents;
 
 /// Both sides spell a word alike; a test walks all of them.
 macro_rules! same_words {
@@ -34,6 +36,15 @@ same_words! {
         Succeeded, Failed, TimedOut, Canceled, Rejected, RolledBack,
     }
     door: Door => api::Door { Mtls, Plain }
+    content_state: m::ContentState => api::ContentState { Available, Withdrawn }
+    content_fit: m::ContentFit => api::ContentFit { Fit, Fill }
+    content_source: m::ContentSource => api::ContentSource { Png, Jpeg, Webp, Lvgl }
+    content_made: m::ContentMade => api::ContentMade { Converted, Ready }
+    content_change_kind: m::ContentChangeKind => api::ContentChangeKind { Updated, Reported }
+    domain_content_state: api::ContentState => m::ContentState { Available, Withdrawn }
+    domain_content_fit: api::ContentFit => m::ContentFit { Fit, Fill }
+    registration_code_state: m::RegistrationCodeState => api::RegistrationCodeState { Open, Used, Expired, Revoked }
+    domain_registration_code_state: api::RegistrationCodeState => m::RegistrationCodeState { Open, Used, Expired, Revoked }
     domain_device_state: api::DeviceState => m::DeviceState { Unregistered, Active, Suspended }
     domain_firmware_state: api::FirmwareState => m::FirmwareState { Draft, Released, Withdrawn }
     domain_image_format: api::ImageFormat => m::ImageFormat { EspIdf, Raw }
@@ -64,14 +75,18 @@ pub(crate) fn product(product: m::Product) -> api::ProductView {
         chip,
         image_format: image_format(format),
         slot_size,
-        display: display.map(|d| api::DisplayProfile {
-            width: d.width,
-            height: d.height,
-            color_depth: d.color_depth,
-            swap_bytes: d.swap_bytes,
-            alpha: d.alpha,
-        }),
+        display: display.map(self::display),
         created_at: time(product.created_at),
+    }
+}
+
+pub(crate) fn display(display: m::DisplayProfile) -> api::DisplayProfile {
+    api::DisplayProfile {
+        width: display.width,
+        height: display.height,
+        color_depth: display.color_depth,
+        swap_bytes: display.swap_bytes,
+        alpha: display.alpha,
     }
 }
 
@@ -191,15 +206,17 @@ pub(crate) fn live_session(session: LiveSession) -> api::SessionView {
     }
 }
 
-pub(crate) fn dead_letter(row: m::InboxRow) -> api::DeadLetterView {
-    api::DeadLetterView {
-        id: row.id.0,
-        key: row.key.to_string(),
-        topic: row.topic,
-        reason: row.reason.unwrap_or_default(),
-        payload: String::from_utf8_lossy(&row.payload).into_owned(),
-        received_at: time(row.received_at),
-    }
+/// `None` for an event that is none.
+pub(crate) fn dead_letter(row: m::EventRow) -> Option<api::DeadLetterView> {
+    let m::Event::DeadLetter { key, topic, reason, payload } = row.event else { return None };
+    Some(api::DeadLetterView {
+        id: row.id,
+        key: key.to_string(),
+        topic,
+        reason,
+        payload: String::from_utf8_lossy(&payload).into_owned(),
+        received_at: time(row.at),
+    })
 }
 
 pub(crate) fn audit_entry(entry: m::AuditEntry) -> api::AuditView {
@@ -220,7 +237,6 @@ pub(crate) struct Names {
     products: HashMap<ProductId, String>,
     groups: HashMap<GroupId, String>,
     regions: HashMap<RegionId, (String, String)>,
-    firmware: HashMap<FirmwareId, ProductId>,
 }
 
 impl Names {
@@ -291,7 +307,9 @@ impl Names {
             firmware_id: device.firmware.map(|f| f.0),
             image_hash: device.image_hash.map(|h| h.to_string()),
             capabilities: device.capabilities,
-            status: device.status.and_then(|text| serde_json::from_str(&text).ok()),
+            contents_mismatch: device.contents_mismatch,
+            // The series store has it: see `live`.
+            status: None,
             created_at: time(device.created_at),
             updated_at: time(device.updated_at),
         })
@@ -330,14 +348,7 @@ impl Names {
         read: &mut dyn ReadSession,
         summary: DeploymentSummary,
     ) -> PortResult<api::DeploymentView> {
-        let deployment = &summary.deployment;
-        let firmware = deployment.spec.firmware;
-        let product = match self.firmware.get(&firmware) {
-            Some(product) => *product,
-            None => read.firmware(firmware).await?.map_or(ProductId(0), |f| f.spec.product),
-        };
-        self.firmware.insert(firmware, product);
-        let product = self.product(read, product).await?;
+        let product = self.product(read, summary.deployment.product).await?;
         Ok(deployment_view(summary, product))
     }
 }
@@ -345,19 +356,28 @@ impl Names {
 fn deployment_view(summary: DeploymentSummary, product: api::NamedRef) -> api::DeploymentView {
     let words = summary.words;
     let deployment = summary.deployment;
+    let contents = deployed_contents(&deployment);
+    let firmware = deployment.spec.payload.firmware().zip(deployment.image()).map(|(id, hash)| {
+        api::DeployedFirmware {
+            id: id.0,
+            product: product.clone(),
+            version: deployment.version,
+            sha256: hash.to_string(),
+            size: deployment.size,
+        }
+    });
+    let kind =
+        if firmware.is_some() { api::DeploymentKind::Firmware } else { api::DeploymentKind::Content };
     let policy = deployment.spec.policy;
     let by_state =
         summary.counts.0.iter().filter(|(_, n)| **n > 0).map(|(s, n)| (update_state(*s), *n)).collect();
     api::DeploymentView {
         id: deployment.id.0,
         name: deployment.spec.name,
-        firmware: api::DeployedFirmware {
-            id: deployment.spec.firmware.0,
-            product,
-            version: deployment.version,
-            sha256: deployment.hash.to_string(),
-            size: deployment.size,
-        },
+        kind,
+        product,
+        firmware,
+        contents,
         state: deployment_state(deployment.state),
         planned: deployment.planned,
         policy: api::PolicyView {
@@ -410,6 +430,7 @@ mod tests {
         }
         alike!(Role => role, ImageFormat => image_format, DeviceState => device_state, FirmwareState => firmware_state,
             CertificateState => certificate_state, DeploymentState => deployment_state, UpdateState => update_state,
-            FirmwareChangeKind => change_kind);
+            FirmwareChangeKind => change_kind, ContentState => content_state, ContentFit => content_fit,
+            ContentSource => content_source, ContentMade => content_made, ContentChangeKind => content_change_kind);
     }
 }

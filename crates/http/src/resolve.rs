@@ -1,10 +1,10 @@
 //! From the names of the API to rows: a device key, a product's or group's name, a region's code, or `id:42`.
 
 use argosy_api::{Problem, ProblemCode};
-use argosy_domain::model::{Device, Group, Product, Region};
+use argosy_domain::model::{Content, Device, Group, Product, Region};
 use argosy_domain::page::PageRequest;
 use argosy_domain::ports::ReadSession;
-use argosy_proto::{DeploymentId, DeviceId, DeviceKey, FirmwareId, GroupId, ProductId, RegionId};
+use argosy_proto::{ContentId, DeploymentId, DeviceId, DeviceKey, FirmwareId, GroupId, ProductId, RegionId};
 
 use crate::error::{ApiError, ApiResult};
 
@@ -68,6 +68,19 @@ pub(crate) async fn device(read: Read<'_>, key: &str, place: Place) -> ApiResult
         },
     };
     found.ok_or_else(|| place.missing("device", key))
+}
+
+/// A content by title, by `id:12`, or in a path by `12` too: a title that is nothing but digits is then reached by its id.
+pub(crate) async fn content(read: Read<'_>, name: &str, place: Place) -> ApiResult<Content> {
+    let number = match place {
+        Place::Path => name.parse().ok().filter(|_| name.bytes().all(|b| b.is_ascii_digit())),
+        Place::Field(_) => None,
+    };
+    let found = match by_id(name).or(number) {
+        Some(id) => read.content(ContentId(id)).await?,
+        None => read.content_by_title(name.trim()).await?,
+    };
+    found.ok_or_else(|| place.missing("content", name))
 }
 
 /// A number in a path: `12` or `id:12`.

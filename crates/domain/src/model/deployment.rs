@@ -1,6 +1,8 @@
-//! A deployment: which firmware, to which devices, at what pace, until when.
+//! A deployment: which firmware or contents, to which devices, at what pace, until when.
 
-use argosy_proto::{DeploymentId, FirmwareId, Sha256Hash, UserId};
+use argosy_proto::{
+    ArtifactId, ContentId, DeploymentId, FirmwareId, ProductId, Sha256Hash, UpdateKind, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceFilter, UnknownWord, UpdateState, text_enum};
@@ -95,13 +97,63 @@ impl DeploymentPolicy {
     }
 }
 
+/// What is deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentPayload {
+    /// A firmware.
+    Firmware(FirmwareId),
+    /// Contents, in the order in which they are downloaded and shown: 1 to [`MAX_CONTENTS`](super::MAX_CONTENTS), of one
+    /// product, none twice. They replace whatever a device shows.
+    Contents(Vec<ContentId>),
+}
+
+impl DeploymentPayload {
+    /// Firmware or content.
+    pub const fn kind(&self) -> UpdateKind {
+        match self {
+            Self::Firmware(_) => UpdateKind::Firmware,
+            Self::Contents(_) => UpdateKind::Advertisement,
+        }
+    }
+
+    /// The firmware, if it is one.
+    pub const fn firmware(&self) -> Option<FirmwareId> {
+        match self {
+            Self::Firmware(id) => Some(*id),
+            Self::Contents(_) => None,
+        }
+    }
+
+    /// The contents; none of a firmware.
+    pub fn contents(&self) -> &[ContentId] {
+        match self {
+            Self::Firmware(_) => &[],
+            Self::Contents(ids) => ids,
+        }
+    }
+}
+
+/// A file that is deployed: as it was when the deployment was made, for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployedFile {
+    /// `file_info.id` on the wire.
+    pub artifact: ArtifactId,
+    /// SHA-256 of its bytes.
+    pub hash: Sha256Hash,
+    /// Bytes.
+    pub size: i64,
+    /// A firmware's file name; a content's title.
+    pub name: String,
+}
+
 /// What a deployment is made with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewDeployment {
     /// Name for people; need not be unique.
     pub name: String,
     /// What is deployed.
-    pub firmware: FirmwareId,
+    pub payload: DeploymentPayload,
     /// The stored selection: which devices, fixed when the deployment is planned.
     pub target: DeviceFilter,
     /// How it goes.
@@ -118,11 +170,13 @@ pub struct Deployment {
     /// Everything it was made with.
     #[serde(flatten)]
     pub spec: NewDeployment,
-    /// Hash of what is deployed.
-    pub hash: Sha256Hash,
-    /// Bytes of what is deployed.
+    /// For devices of this product.
+    pub product: ProductId,
+    /// The files, in order: a firmware's one, or one for each content.
+    pub files: Vec<DeployedFile>,
+    /// Bytes of all files.
     pub size: i64,
-    /// Version of what is deployed.
+    /// The firmware's version; empty for contents.
     pub version: String,
     /// Where it stands.
     pub state: DeploymentState,
@@ -138,6 +192,24 @@ pub struct Deployment {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+impl Deployment {
+    /// Hash of the image that a device runs afterwards; `None` for contents.
+    pub fn image(&self) -> Option<Sha256Hash> {
+        match self.spec.payload {
+            DeploymentPayload::Firmware(_) => self.files.first().map(|file| file.hash),
+            DeploymentPayload::Contents(_) => None,
+        }
+    }
+
+    /// What a device shows afterwards; `None` for a firmware.
+    pub fn shown_set(&self) -> Option<super::ShownFiles> {
+        match self.spec.payload {
+            DeploymentPayload::Firmware(_) => None,
+            DeploymentPayload::Contents(_) => Some(self.files.iter().map(|file| file.artifact).collect()),
+        }
+    }
 }
 
 /// Device updates of one deployment by state. Always read from the rows themselves.

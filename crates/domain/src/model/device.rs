@@ -44,8 +44,8 @@ pub struct NewDevice {
     pub state: DeviceState,
 }
 
-/// A registered device. `firmware_*` is what it reported or was proven to run; `online`, `last_seen_at` and
-/// `status` are live facts (one row of their own in the database, written by every status message).
+/// A registered device. `firmware_*` is what it reported or was proven to run; `online` and `last_seen_at` are
+/// live facts, which the engine knows sooner than the database (a row of their own there, written in bulk every few seconds).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Device {
     /// Row id.
@@ -61,14 +61,14 @@ pub struct Device {
     pub firmware: Option<FirmwareId>,
     /// What its agent can do (`boot-confirm`, …); empty for old devices.
     pub capabilities: Vec<String>,
+    /// It shows other contents than it was last sent with success.
+    pub contents_mismatch: bool,
     /// Connected now.
     pub online: bool,
     /// Since when it is connected, or has been disconnected.
     pub online_changed_at: Option<Timestamp>,
     /// The last message or connection of it.
     pub last_seen_at: Option<Timestamp>,
-    /// The last `status/system`, as it came (a JSON object).
-    pub status: Option<String>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// When its registration was last changed.
@@ -118,6 +118,9 @@ pub struct DeviceFilter {
     /// Connected or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub online: Option<bool>,
+    /// Showing something else than it was sent, or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents_mismatch: Option<bool>,
     /// Reporting exactly this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware_version: Option<String>,
@@ -135,8 +138,8 @@ pub struct DeviceTouch {
     pub seen_at: Timestamp,
     /// Connected or gone, if that changed.
     pub online: Option<bool>,
-    /// The last `status/system`.
-    pub status: Option<String>,
+    /// When it changed; `None`: when it was heard.
+    pub online_at: Option<Timestamp>,
     /// The version it reports.
     pub firmware_version: Option<String>,
     /// The image it reports (`hello`) or was proven to run; `Some(None)`: what it runs is no longer known.
@@ -152,7 +155,7 @@ impl DeviceTouch {
             device,
             seen_at,
             online: None,
-            status: None,
+            online_at: None,
             firmware_version: None,
             image_hash: None,
             capabilities: None,

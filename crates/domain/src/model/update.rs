@@ -1,6 +1,6 @@
 //! One device's way through one deployment, and the only function that moves it.
 
-use argosy_proto::{DeploymentId, DeviceId, DeviceKey, Sha256Hash};
+use argosy_proto::{DeploymentId, DeviceId, DeviceKey, Sha256Hash, UpdateKind};
 use serde::{Deserialize, Serialize};
 
 use super::{UnknownWord, text_enum};
@@ -88,6 +88,10 @@ pub struct DeviceUpdate {
     pub downloaded_bytes: i64,
     /// Bytes to download.
     pub total_bytes: i64,
+    /// Files of a content update; 0: it is a firmware update.
+    pub files: u32,
+    /// Files that the device said it has downloaded and verified in the current attempt (boards send a result for each).
+    pub files_done: u32,
     /// What the device or the server says of a bad end.
     pub message: Option<String>,
     /// When the current attempt was dispatched.
@@ -126,6 +130,12 @@ pub enum UpdateEvent {
         /// The device has `boot-confirm`.
         confirms_boot: bool,
     },
+    /// `update/result` SUCCESS of a content update: of one of its files, or of all when every byte was reported before.
+    FileDone,
+    /// The device reports that it shows exactly the deployed contents.
+    Shown,
+    /// The device has downloaded all contents and says nothing of what it shows: its results count.
+    Settle,
     /// `update/result` INSTALLED.
     Installed,
     /// `hello`, confirmed, with this image.
@@ -197,6 +207,8 @@ impl DeviceUpdate {
             progress: 0,
             downloaded_bytes: 0,
             total_bytes,
+            files: 0,
+            files_done: 0,
             message: None,
             dispatched_at: None,
             download_started_at: None,
@@ -204,6 +216,18 @@ impl DeviceUpdate {
             finished_at: None,
             revision: 0,
         }
+    }
+
+    /// The same update as one of `files` contents.
+    #[must_use]
+    pub const fn of_contents(mut self, files: u32) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// What is updated.
+    pub const fn kind(&self) -> UpdateKind {
+        if self.files == 0 { UpdateKind::Firmware } else { UpdateKind::Advertisement }
     }
 
     /// Applies one event at server time `now`. A final state is never left, a rank never falls (but by `Release`),
@@ -219,6 +243,9 @@ impl DeviceUpdate {
                 self.progressed(*percent, *downloaded_bytes, now)
             }
             UpdateEvent::Downloaded { confirms_boot } => self.downloaded(*confirms_boot, now),
+            UpdateEvent::FileDone => self.file_done(now),
+            UpdateEvent::Shown => self.succeed(now),
+            UpdateEvent::Settle => self.settle(now),
             UpdateEvent::Installed => self.whole(UpdateState::Installing, now),
             UpdateEvent::Booted { image_hash, deployed } => self.booted(image_hash == deployed, now),
             UpdateEvent::Rejected { message } => self.end(UpdateState::Rejected, message.as_deref(), now),
@@ -244,6 +271,7 @@ impl DeviceUpdate {
         self.attempt += 1;
         self.progress = 0;
         self.downloaded_bytes = 0;
+        self.files_done = 0;
         self.message = None;
         self.dispatched_at = Some(now);
         self.download_started_at = None;
@@ -273,6 +301,24 @@ impl DeviceUpdate {
             return self.succeed(now);
         }
         self.whole(UpdateState::Downloaded, now)
+    }
+
+    /// One more result: it speaks for the whole set when it is the last of as many as files, or when every byte was reported before.
+    fn file_done(&mut self, now: Timestamp) -> Applied {
+        self.files_done = self.files_done.saturating_add(1).min(self.files.max(1));
+        if self.files_done >= self.files || self.progress == 100 {
+            return self.whole(UpdateState::Downloaded, now);
+        }
+        self.advance(UpdateState::Downloading, now);
+        self.download_started_at.get_or_insert(now);
+        Applied::Changed
+    }
+
+    fn settle(&mut self, now: Timestamp) -> Applied {
+        if self.state != UpdateState::Downloaded || self.kind() != UpdateKind::Advertisement {
+            return Applied::Ignored;
+        }
+        self.succeed(now)
     }
 
     /// An advance that only a whole download makes possible, even if what said so before was lost.

@@ -126,6 +126,63 @@ fn an_installed_image_was_downloaded_whole() {
     assert_eq!((update.progress, update.downloaded_bytes), (100, TOTAL), "its SUCCESS may have been lost");
 }
 
+fn contents(files: u32) -> DeviceUpdate {
+    let mut update = planned().of_contents(files);
+    assert_eq!(update.kind(), UpdateKind::Advertisement);
+    assert_eq!(update.apply(&UpdateEvent::Dispatch, NOW), Applied::Changed);
+    update
+}
+
+#[test]
+fn contents_are_downloaded_when_as_many_results_came_as_files() {
+    let mut update = contents(3);
+    for done in 1..=2 {
+        update.apply(&UpdateEvent::FileDone, NOW);
+        assert_eq!((update.state, update.files_done), (UpdateState::Downloading, done));
+    }
+    update.apply(&UpdateEvent::FileDone, NOW);
+    assert_eq!((update.state, update.downloaded_bytes, update.progress), (UpdateState::Downloaded, TOTAL, 100));
+    update.apply(&UpdateEvent::FileDone, NOW);
+    assert_eq!((update.state, update.files_done), (UpdateState::Downloaded, 3), "one more changes nothing");
+    update.apply(&UpdateEvent::Failed { message: None }, NOW);
+    assert_eq!(update.state, UpdateState::Failed, "any file's failure is the update's, until it is shown");
+}
+
+#[test]
+fn one_result_speaks_for_all_contents_once_every_byte_was_reported() {
+    let mut update = contents(3);
+    update.apply(&progress(100, TOTAL), NOW);
+    update.apply(&progress(100, TOTAL), NOW);
+    assert_eq!(update.state, UpdateState::Downloading, "progress alone ends nothing");
+    update.apply(&UpdateEvent::FileDone, NOW);
+    assert_eq!((update.state, update.files_done), (UpdateState::Downloaded, 1));
+}
+
+#[test]
+fn contents_succeed_when_they_are_shown_or_have_settled() {
+    let mut update = contents(2);
+    assert_eq!(update.apply(&UpdateEvent::Settle, NOW), Applied::Ignored, "nothing has been downloaded");
+    update.apply(&UpdateEvent::Shown, NOW);
+    assert_eq!((update.state, update.progress), (UpdateState::Succeeded, 100), "its results may have been lost");
+    let mut update = contents(1);
+    update.apply(&UpdateEvent::FileDone, NOW);
+    update.apply(&UpdateEvent::Settle, NOW);
+    assert_eq!(update.state, UpdateState::Succeeded);
+    let mut firmware = standing(UpdateState::Downloaded);
+    assert_eq!(firmware.apply(&UpdateEvent::Settle, NOW), Applied::Ignored, "firmware proves itself");
+}
+
+#[test]
+fn a_second_attempt_counts_files_anew() {
+    let mut update = contents(2);
+    update.apply(&UpdateEvent::FileDone, NOW);
+    update.apply(&release(), NOW);
+    update.apply(&UpdateEvent::Dispatch, NOW);
+    assert_eq!(update.files_done, 0);
+    update.apply(&UpdateEvent::FileDone, NOW);
+    assert_eq!(update.state, UpdateState::Downloading);
+}
+
 #[test]
 fn a_second_attempt_begins_anew() {
     let mut update = standing(UpdateState::Downloading);
@@ -165,6 +222,9 @@ fn events() -> impl Strategy<Value = UpdateEvent> {
         20 => (any::<u8>(), any::<i64>()).prop_map(|(percent, bytes)| progress(percent, bytes)),
         10 => (0_u8..=100, 0..TOTAL).prop_map(|(percent, bytes)| progress(percent, bytes)),
         10 => Just(downloaded(true)),
+        10 => Just(UpdateEvent::FileDone),
+        2 => Just(UpdateEvent::Settle),
+        1 => Just(UpdateEvent::Shown),
         10 => Just(UpdateEvent::Installed),
         10 => Just(release()),
         3 => Just(booted(OLD_IMAGE)),
@@ -185,8 +245,9 @@ proptest! {
     fn whatever_comes_in_whatever_order(
         events in prop::collection::vec((events(), 0_i64..10_000), 0..60),
         total in prop_oneof![Just(TOTAL), Just(1_i64), Just(i64::from(i32::MAX))],
+        files in 0_u32..4,
     ) {
-        let mut update = DeviceUpdate { total_bytes: total, ..planned() };
+        let mut update = DeviceUpdate { total_bytes: total, ..planned() }.of_contents(files);
         let mut dispatches = 0;
         for (event, ms) in events {
             let now = Timestamp(NOW.0 + ms);
@@ -203,6 +264,7 @@ proptest! {
             prop_assert!(released || update.state.rank() >= before.state.rank(), "the rank fell");
             prop_assert!((0..=update.total_bytes).contains(&update.downloaded_bytes));
             prop_assert!(update.progress <= 100);
+            prop_assert!(update.files_done <= files.max(1), "more results than files");
             let begins = matches!(event, UpdateEvent::Dispatch) && applied == Applied::Changed;
             dispatches += u32::from(begins);
             prop_assert_eq!(update.attempt, dispatches, "an attempt is a dispatch");

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use argosy_proto::DeviceId;
+use argosy_proto::{DeviceId, UpdateKind};
 
 pub use self::bucket::TokenBucket;
 use crate::Timestamp;
@@ -41,6 +41,9 @@ pub struct InFlight<'a> {
     pub update: &'a DeviceUpdate,
     /// Since when its device is offline; `None`: it is online.
     pub offline_since: Option<Timestamp>,
+    /// Contents that were downloaded whole: when they count as shown if the device says nothing of it. `None`: it says that it
+    /// shows others (or this is no such update), so the lease decides.
+    pub settles_at: Option<Timestamp>,
 }
 
 /// What the planner is shown of one deployment.
@@ -76,6 +79,8 @@ pub struct Plan {
     pub dispatch: Vec<DeviceId>,
     /// Apply [`UpdateEvent::Release`]. [`MAX_BULK`] at most.
     pub release: Vec<Release>,
+    /// Downloaded, and silent since about what is shown: apply [`UpdateEvent::Settle`]. [`MAX_BULK`] at most.
+    pub settle: Vec<DeviceId>,
     /// Pending without an attempt left: apply [`exhausted_event`]. [`MAX_BULK`] at most.
     pub exhausted: Vec<DeviceId>,
     /// The deployment has expired: end everything that is not final (in chunks), and plan no further targets.
@@ -95,6 +100,9 @@ pub const SILENT: &str = "no message of the device on this update in time";
 /// The message of a slot whose device was offline for `offline_grace_s`.
 pub const OFFLINE: &str = "the device went offline and did not come back in time";
 
+/// The message of a slot whose device downloaded all contents and keeps reporting that it shows others.
+pub const SHOWS_OTHERS: &str = "the device downloaded the contents, but reports that it shows others";
+
 /// What ends a pending update that has no attempt left.
 pub fn exhausted_event() -> UpdateEvent {
     UpdateEvent::TimedOut { message: Some("no attempt is left".to_owned()) }
@@ -105,6 +113,7 @@ pub fn plan(policy: &DeploymentPolicy, snapshot: &Snapshot<'_>, now: Timestamp) 
     let mut plan = Plan {
         dispatch: Vec::new(),
         release: Vec::new(),
+        settle: Vec::new(),
         exhausted: Vec::new(),
         expire: false,
         finish: false,
@@ -139,6 +148,11 @@ pub fn plan(policy: &DeploymentPolicy, snapshot: &Snapshot<'_>, now: Timestamp) 
     plan
 }
 
+/// Contents that were downloaded whole.
+fn all_there(update: &DeviceUpdate) -> bool {
+    update.state == UpdateState::Downloaded && update.kind() == UpdateKind::Advertisement
+}
+
 impl Plan {
     fn wake(&mut self, at: Option<Timestamp>) {
         self.wake_at = match (self.wake_at, at) {
@@ -157,15 +171,25 @@ impl Plan {
         let silence = Duration::from_secs(policy.attempt_timeout_s.into());
         let grace = Duration::from_secs(policy.offline_grace_s.into());
         let mut held = BTreeSet::new();
-        for InFlight { update, offline_since } in in_flight {
+        for InFlight { update, offline_since, settles_at } in in_flight {
             if !update.state.in_flight() || !held.insert(update.device) {
                 continue;
             }
             // Every slot was given with a time; one without is damage, and is taken back.
             let silent_at = update.last_event_at.or(update.dispatched_at).map_or(now, |at| at + silence);
+            if let Some(at) = settles_at.filter(|_| all_there(update)) {
+                // Neither silence nor absence takes the slot back: time alone ends it.
+                if at > now {
+                    self.wake(Some(at));
+                } else if self.settle.len() < MAX_BULK {
+                    self.settle.push(update.device);
+                    self.wake(Some(now));
+                }
+                continue;
+            }
             let gone_at = offline_since.map(|since| since + grace);
             let message = if silent_at <= now {
-                SILENT
+                if all_there(update) { SHOWS_OTHERS } else { SILENT }
             } else if gone_at.is_some_and(|at| at <= now) {
                 OFFLINE
             } else {

@@ -189,9 +189,14 @@ impl Engine {
                 busy: busy.contains(&update.device),
             })
             .collect();
+        let shown = deployment.shown_set();
         let in_flight: Vec<InFlight<'_>> = held
             .iter()
-            .map(|update| InFlight { update, offline_since: self.presence.offline_since(&update.key) })
+            .map(|update| InFlight {
+                update,
+                offline_since: self.presence.offline_since(&update.key),
+                settles_at: self.settles_at(update, shown.as_ref()),
+            })
             .collect();
         let snapshot = Snapshot {
             state: deployment.state,

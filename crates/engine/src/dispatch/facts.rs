@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use argosy_domain::Timestamp;
+use argosy_domain::model::{DeployedFile, ShownFiles};
 use argosy_domain::ports::{PortResult, ReadSession};
-use argosy_proto::{ArtifactId, DeploymentId, DeviceKey, Sha256Hash};
+use argosy_proto::{DeploymentId, DeviceKey, Sha256Hash, UpdateKind};
 use parking_lot::Mutex;
 
 /// Deployments remembered at most; then all are forgotten and read again.
@@ -17,11 +18,14 @@ const MAX_WARNED: usize = 100_000;
 /// The unchanging facts of a deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DeploymentFacts {
-    pub(crate) artifact: ArtifactId,
-    pub(crate) hash: Sha256Hash,
+    pub(crate) kind: UpdateKind,
+    pub(crate) files: Vec<DeployedFile>,
     pub(crate) size: i64,
     pub(crate) version: String,
-    pub(crate) file_name: String,
+    /// What a device runs afterwards (firmware).
+    pub(crate) image: Option<Sha256Hash>,
+    /// What a device shows afterwards (contents).
+    pub(crate) shown: Option<ShownFiles>,
 }
 
 /// The cache.
@@ -43,22 +47,34 @@ impl FactsCache {
             return Ok(Some(Arc::clone(known)));
         }
         let Some(deployment) = read.deployment(id).await? else { return Ok(None) };
-        let Some(firmware) = read.firmware(deployment.spec.firmware).await? else { return Ok(None) };
+        let (image, shown) = (deployment.image(), deployment.shown_set());
         let facts = Arc::new(DeploymentFacts {
-            artifact: firmware.spec.artifact,
-            hash: firmware.hash,
-            size: firmware.size,
-            version: firmware.spec.version,
-            file_name: firmware.spec.file_name,
+            kind: deployment.spec.payload.kind(),
+            files: deployment.files,
+            size: deployment.size,
+            version: deployment.version,
+            image,
+            shown,
         });
         let mut map = self.by_deployment.lock();
         if map.len() >= CAPACITY {
             map.clear();
             self.versions.lock().clear();
         }
-        self.versions.lock().insert(facts.hash, facts.version.clone());
+        if let Some(image) = facts.image {
+            self.versions.lock().insert(image, facts.version.clone());
+        }
         map.insert(id, Arc::clone(&facts));
         Ok(Some(facts))
+    }
+
+    /// Deployments in memory of exactly these contents, newest first.
+    pub(crate) fn of_contents(&self, shown: &ShownFiles) -> Vec<DeploymentId> {
+        let map = self.by_deployment.lock();
+        let mut ids: Vec<_> =
+            map.iter().filter(|(_, facts)| facts.shown.as_ref() == Some(shown)).map(|(id, _)| *id).collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids
     }
 
     /// The version of an image that a deployment in memory has deployed.

@@ -2,20 +2,24 @@
 
 mod executor;
 mod facts;
+mod request;
 mod sender;
+mod shown;
 mod writes;
 
 use std::collections::BTreeSet;
 
 use argosy_domain::Timestamp;
+use argosy_domain::model::DeviceUpdate;
 use argosy_domain::ports::Door;
-use argosy_proto::{DeploymentId, DeviceId, DeviceKey, Sha256Hash, UpdateCommandId, UpdateKind};
+use argosy_proto::{DeploymentId, DeviceId, DeviceKey, Sha256Hash, UpdateCommandId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub(crate) use executor::run;
 pub(crate) use facts::{DeploymentFacts, FactsCache};
 pub(crate) use sender::run_sender;
+pub(crate) use shown::ShownCache;
 
 /// Makes the signed, expiring address of an artifact for one device and deployment.
 pub trait DownloadLinks: Send + Sync + 'static {
@@ -31,9 +35,10 @@ pub trait DownloadLinks: Send + Sync + 'static {
     ) -> Option<String>;
 }
 
-/// The command id of one attempt.
-pub(crate) fn command_id(deployment: DeploymentId, device: DeviceId, attempt: u32) -> String {
-    UpdateCommandId { kind: UpdateKind::Firmware, deployment, device, attempt }.to_string()
+/// The command id of an update's current attempt.
+pub(crate) fn command_id(update: &DeviceUpdate) -> String {
+    let (deployment, device, attempt) = (update.deployment, update.device, update.attempt);
+    UpdateCommandId { kind: update.kind(), deployment, device, attempt }.to_string()
 }
 
 /// An error with its causes, for the log.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use argosy_domain::model::{DeviceUpdate, OutboxKind, OutboxRow, UpdateState};
-use argosy_domain::ports::{Delivery, Door};
-use argosy_proto::message::{FileInfo, FirmwareContent, SignedUrl, UpdateCancel, UpdateFirmware};
-use argosy_proto::{CommandId, DeploymentId, DeviceId, DeviceTime, DownMessage, FirmwareVersion, OutboxId};
+use argosy_domain::ports::Delivery;
+use argosy_proto::message::UpdateCancel;
+use argosy_proto::{CommandId, DeploymentId, DeviceId, DeviceTime, DownMessage, OutboxId};
 use futures::StreamExt;
 
 use super::{DeploymentFacts, chain, command_id};
 use crate::error::EngineResult;
+use crate::ingest::dispatched;
 use crate::metrics::add;
 use crate::{Engine, Shutdown};
 
@@ -93,7 +94,12 @@ impl Engine {
                     };
                     let topic = message.topic().topic(&row.key);
                     match link.publish(&row.key, topic, payload.into(), expires_in_s).await {
-                        Ok(Delivery::Sent) => add(&self.metrics.requests_sent_total, 1),
+                        Ok(Delivery::Sent) => {
+                            add(&self.metrics.requests_sent_total, 1);
+                            if row.kind == OutboxKind::Update {
+                                self.fact_queue.offer(dispatched(row.device, row.deployment, self.now()));
+                            }
+                        }
                         // It is sent again when the device connects: the update's own state asks for that.
                         Ok(Delivery::Offline) => {}
                         Err(error) => tracing::warn!(
@@ -126,44 +132,10 @@ impl Engine {
             return Some((DownMessage::UpdateCancel(cancel), CANCEL_EXPIRES_S));
         }
         let update = updates.get(&(row.deployment, row.device))?;
-        let current = command_id(update.deployment, update.device, update.attempt);
+        let current = command_id(update);
         if update.state != UpdateState::Dispatched || current != row.command_id {
             return None;
         }
-        let facts = facts.get(&row.deployment)?;
-        let minutes = self.config.url_minutes.max(SignedUrl::MIN_TIMEOUT);
-        let expires_at = now + Duration::from_secs(u64::from(minutes) * 60);
-        let door = self.presence.of(&row.key).map_or(Door::Mtls, |c| c.door);
-        let Some(url) = self.ports.links.for_device(
-            door,
-            &facts.hash,
-            &facts.file_name,
-            &row.key,
-            row.deployment,
-            expires_at,
-        ) else {
-            tracing::error!(
-                device = %row.key,
-                "device {} came by the plain listener, but download.plain_url is not configured: it cannot be sent an update",
-                row.key
-            );
-            return None;
-        };
-        let request = UpdateFirmware {
-            command_id: named,
-            content: FirmwareContent {
-                signed_url: SignedUrl::new(url, minutes),
-                file_info: FileInfo {
-                    id: facts.artifact,
-                    file_hash: facts.hash,
-                    size: u64::try_from(facts.size).unwrap_or_default(),
-                },
-                version: FirmwareVersion::new(facts.version.clone()).ok(),
-                manifest: None,
-                delta: Vec::new(),
-            },
-            timestamp,
-        };
-        Some((DownMessage::UpdateFirmware(request), minutes * 60))
+        self.request(&row.key, row.deployment, named, facts.get(&row.deployment)?)
     }
 }

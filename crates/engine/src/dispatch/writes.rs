@@ -14,6 +14,7 @@ use argosy_proto::{DeploymentId, DeviceId, DeviceKey, OutboxId};
 
 use super::command_id;
 use super::executor::{Next, Track};
+use super::shown::{Has, contents};
 use crate::error::EngineResult;
 use crate::metrics::add;
 use crate::{Change, Engine};
@@ -21,7 +22,7 @@ use crate::{Change, Engine};
 /// Targets planned in one transaction: about 20 ms of writing.
 const PLAN_CHUNK: u32 = 1_000;
 /// Updates written in one transaction of dispatch.
-const WRITE_CHUNK: usize = 300;
+pub(super) const WRITE_CHUNK: usize = 300;
 /// Why a waiting update ends when a newer deployment has the same device.
 const SUPERSEDED: &str = "superseded by a newer deployment";
 
@@ -36,28 +37,33 @@ impl Engine {
         let mut work = self.ports.registry.begin("plan").await?;
         let after = DeviceId(deployment.plan_cursor);
         let targets = work.plan_targets(&deployment, after, PLAN_CHUNK).await?;
-        let runs_it: Vec<DeviceId> =
-            targets.iter().filter(|t| t.image_hash == Some(deployment.hash)).map(|t| t.device).collect();
-        // A device at work on an older deployment will run that one's image next: the newer one has its turn afterwards.
-        let at_work: BTreeSet<DeviceId> = if runs_it.is_empty() {
+        let devices: Vec<DeviceId> = targets.iter().map(|t| t.device).collect();
+        let images = targets.iter().map(|t| (t.device, t.image_hash)).collect();
+        let has = Has::read(&mut *work, &deployment, &devices, images).await?;
+        // A device at work on an older deployment will have that one's image or contents next: the newer one has its turn afterwards.
+        let at_work = if has.none() {
             BTreeSet::new()
         } else {
-            let open = work.open_updates_of(&runs_it).await?;
-            open.into_iter().filter(|u| u.state.in_flight()).map(|u| u.device).collect()
+            let open = work.open_updates_of(&devices).await?;
+            let kind = deployment.spec.payload.kind();
+            open.into_iter().filter(|u| u.state.in_flight() && u.kind() == kind).map(|u| u.device).collect()
         };
+        let mut had = Vec::new();
         let updates: Vec<DeviceUpdate> = targets
             .iter()
             .map(|target| {
-                let mut update =
-                    DeviceUpdate::planned(id, target.device, target.key.clone(), deployment.size);
-                if target.image_hash == Some(deployment.hash) && !at_work.contains(&target.device) {
+                let update = DeviceUpdate::planned(id, target.device, target.key.clone(), deployment.size);
+                let mut update = update.of_contents(contents(&deployment));
+                if has.it(target.device) && !at_work.contains(&target.device) {
                     update.apply(&UpdateEvent::AlreadyRuns, now);
+                    had.push(target.device);
                 }
                 update
             })
             .collect();
         if let Some(last) = targets.last() {
             work.insert_device_updates(&updates).await?;
+            has.save_sent(&mut *work, &deployment, &had, now).await?;
             work.supersede_pending(id, after, last.device, SUPERSEDED, now).await?;
             deployment.plan_cursor = last.device.get();
         }
@@ -125,10 +131,19 @@ impl Engine {
                     .filter_map(|device| Some((*by_device.get(device)?, exhausted_event()))),
             )
             .collect();
+        let settled: Vec<&DeviceUpdate> =
+            decided.settle.iter().filter_map(|device| by_device.get(device).copied()).collect();
+        if !settled.is_empty() {
+            self.settle(&deployment, &settled).await?;
+            track.walk_from_start();
+        }
         if !released.is_empty() {
             self.write_events(id, &released).await?;
             add(&self.metrics.leases_released_total, released.len() as u64);
             track.walk_from_start();
+            return Ok(Next::AtOnce);
+        }
+        if !settled.is_empty() {
             return Ok(Next::AtOnce);
         }
         Ok(Next::At(decided.wake_at))
@@ -170,6 +185,10 @@ impl Engine {
             pending.iter().filter(|u| chosen.contains(&u.device)).map(|u| u.key.clone()).collect();
         let briefs: HashMap<DeviceId, _> =
             work.device_briefs(&keys).await?.into_iter().map(|b| (b.id, b)).collect();
+        let images = briefs.values().map(|b| (b.id, b.image_hash)).collect();
+        let has = Has::read(&mut *work, &deployment, devices, images).await?;
+        let kind = deployment.spec.payload.kind();
+        let mut had = Vec::new();
         let mut others: HashMap<DeviceId, Vec<&DeviceUpdate>> = HashMap::new();
         for update in open.iter().filter(|u| u.deployment != id) {
             others.entry(update.device).or_default().push(update);
@@ -182,11 +201,12 @@ impl Engine {
                 continue;
             }
             let rivals = others.get(&update.device).map(Vec::as_slice).unwrap_or_default();
-            let event = if rivals.iter().any(|r| r.deployment > id) {
+            // Firmware and contents do not supersede each other, but a device does one thing at a time.
+            let event = if rivals.iter().any(|r| r.deployment > id && r.kind() == kind) {
                 UpdateEvent::Cancel { message: SUPERSEDED.to_owned() }
             } else if rivals.iter().any(|r| r.state.in_flight()) {
                 continue;
-            } else if brief.is_some_and(|b| b.image_hash == Some(deployment.hash)) {
+            } else if has.it(update.device) {
                 UpdateEvent::AlreadyRuns
             } else {
                 UpdateEvent::Dispatch
@@ -194,8 +214,10 @@ impl Engine {
             if update.apply(&event, now) == Applied::Ignored {
                 continue;
             }
-            if event == UpdateEvent::Dispatch {
-                outbox.push(request_row(&update, now));
+            match event {
+                UpdateEvent::Dispatch => outbox.push(request_row(&update, now)),
+                UpdateEvent::AlreadyRuns => had.push(update.device),
+                _ => {}
             }
             saves.push((update, read));
         }
@@ -208,6 +230,7 @@ impl Engine {
             return Ok(None);
         }
         work.insert_outbox(&outbox).await?;
+        has.save_sent(&mut *work, &deployment, &had, now).await?;
         if deployment.started_at.is_none() && !outbox.is_empty() {
             deployment.started_at = Some(now);
             if !work.save_deployment(&deployment).await? {
@@ -268,7 +291,7 @@ fn request_row(update: &DeviceUpdate, now: Timestamp) -> OutboxRow {
         key: update.key.clone(),
         kind: OutboxKind::Update,
         deployment: update.deployment,
-        command_id: command_id(update.deployment, update.device, update.attempt),
+        command_id: command_id(update),
         created_at: now,
     }
 }

@@ -2,11 +2,12 @@
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{
-    Deployment, DeploymentPolicy, DeploymentState, DeviceFilter, FirmwareState, NewDeployment, OutboxKind,
-    OutboxRow, UpdateCounts, UpdateState, checked_name,
+    Content, ContentState, Deployment, DeploymentPayload, DeploymentPolicy, DeploymentState, DeviceFilter,
+    FirmwareState, MAX_CONTENTS, MAX_NAME, NewDeployment, OutboxKind, OutboxRow, UpdateCounts, UpdateState,
+    checked_name,
 };
-use argosy_domain::ports::UnitOfWork;
-use argosy_proto::{DeploymentId, FirmwareId, OutboxId, ProductId};
+use argosy_domain::ports::{ReadSession, UnitOfWork};
+use argosy_proto::{ContentId, DeploymentId, FirmwareId, OutboxId, ProductId};
 use serde::Serialize;
 use serde_json::json;
 
@@ -30,14 +31,69 @@ pub enum FirmwareChoice {
     Version(ProductId, String),
 }
 
+/// What to deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeploymentChoice {
+    /// A firmware.
+    Firmware(FirmwareChoice),
+    /// Contents, in the order in which they are shown.
+    Contents(Vec<ContentId>),
+}
+
+/// What was chosen, checked.
+struct Chosen {
+    payload: DeploymentPayload,
+    product: ProductId,
+    /// The deployment's name if none is given.
+    name: String,
+    /// Bytes of all of its files.
+    bytes: i64,
+    detail: serde_json::Value,
+}
+
+impl Chosen {
+    async fn of(read: &mut dyn ReadSession, choice: DeploymentChoice) -> EngineResult<Self> {
+        match choice {
+            DeploymentChoice::Firmware(choice) => chosen_firmware(read, choice).await,
+            DeploymentChoice::Contents(ids) => chosen_contents(read, ids).await,
+        }
+    }
+
+    /// The stored selection: the target's devices of the product that take part.
+    fn target(&self, mut target: DeviceFilter) -> EngineResult<DeviceFilter> {
+        if target.product.is_some_and(|p| p != self.product) {
+            return Err(EngineError::invalid(
+                "target",
+                "the target names another product than that of what is deployed",
+            ));
+        }
+        target.product = Some(self.product);
+        target.state = Some(argosy_domain::model::DeviceState::Active);
+        Ok(target)
+    }
+}
+
+/// What a deployment would do, were it made now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// The name that it would have.
+    pub name: String,
+    /// Active devices of the product in the target.
+    pub devices: u64,
+    /// Those of them that are connected.
+    pub online: u64,
+    /// Bytes that a device downloads.
+    pub bytes_per_device: i64,
+}
+
 /// A deployment that is asked for.
 #[derive(Debug, Clone)]
 pub struct DeploymentRequest {
-    /// Its name; made from the firmware's version if none.
+    /// Its name; made from the firmware's version or the contents' titles if none.
     pub name: Option<String>,
     /// What.
-    pub firmware: FirmwareChoice,
-    /// To which devices; only those of the firmware's product that are active are taken.
+    pub payload: DeploymentChoice,
+    /// To which devices; only those of its product that are active are taken.
     pub target: DeviceFilter,
     /// How.
     pub policy: DeploymentPolicy,
@@ -105,7 +161,8 @@ impl Engine {
     /// Creates a deployment. Its targets are fixed as a stored selection and planned in chunks in the background.
     ///
     /// # Errors
-    /// [`EngineError::Invalid`], [`EngineError::NotFound`], `firmware_not_released`, `firmware_ambiguous`, `no_targets`.
+    /// [`EngineError::Invalid`], [`EngineError::NotFound`], `firmware_not_released`, `firmware_ambiguous`, `content_withdrawn`,
+    /// `no_targets`.
     pub async fn create_deployment(
         &self,
         actor: &Actor,
@@ -121,46 +178,16 @@ impl Engine {
             ));
         }
         let mut work = self.ports.registry.begin("deployment").await?;
-        let firmware = match request.firmware {
-            FirmwareChoice::Id(id) => {
-                work.firmware(id).await?.ok_or_else(|| EngineError::not_found("firmware", id))?
-            }
-            FirmwareChoice::Version(product, version) => {
-                let mut found = work.firmware_by_version(product, &version).await?;
-                found.retain(|f| f.spec.state != FirmwareState::Withdrawn);
-                if found.len() > 1 {
-                    let message = format!(
-                        "{} files have the version {version}; name the firmware by its id",
-                        found.len()
-                    );
-                    return Err(EngineError::conflict("firmware_ambiguous", message));
-                }
-                found.pop().ok_or_else(|| EngineError::not_found("firmware", version))?
-            }
-        };
-        if firmware.spec.state != FirmwareState::Released {
-            let message =
-                format!("firmware {} is {}; release it first", firmware.spec.version, firmware.spec.state);
-            return Err(EngineError::conflict("firmware_not_released", message));
-        }
-        let mut target = request.target;
-        if target.product.is_some_and(|p| p != firmware.spec.product) {
-            return Err(EngineError::invalid(
-                "target",
-                "the target names another product than the firmware's",
-            ));
-        }
-        target.product = Some(firmware.spec.product);
-        target.state = Some(argosy_domain::model::DeviceState::Active);
+        let chosen = Chosen::of(&mut *work, request.payload).await?;
+        let target = chosen.target(request.target)?;
         if work.count_devices(&target).await? == 0 {
-            let message = "no active device of the firmware's product is in the target; check the groups, regions or keys";
+            let message =
+                "no active device of the product is in the target; check the groups, regions or keys";
             return Err(EngineError::conflict("no_targets", message));
         }
-        let name =
-            request.name.unwrap_or_else(|| format!("{} {}", firmware.spec.file_name, firmware.spec.version));
         let spec = NewDeployment {
-            name: checked_name("name", &name)?,
-            firmware: firmware.id,
+            name: checked_name("name", request.name.as_deref().unwrap_or(&chosen.name))?,
+            payload: chosen.payload,
             target,
             policy: request.policy,
             created_by: actor.user,
@@ -168,12 +195,28 @@ impl Engine {
         let id = work.insert_deployment(&spec, now).await?;
         let deployment =
             work.deployment(id).await?.ok_or_else(|| EngineError::not_found("deployment", id))?;
-        let detail = json!({ "name": spec.name, "firmware": firmware.id, "version": firmware.spec.version });
+        let mut detail = chosen.detail;
+        detail["name"] = spec.name.clone().into();
         audit(&mut *work, actor, "deployment.create", format!("deployment:{id}"), detail, now).await?;
         work.commit().await?;
         self.feed.deployment(id);
         self.wake();
         Ok(deployment)
+    }
+
+    /// What [`Engine::create_deployment`] would do, without doing it. A target without a device is no error here.
+    ///
+    /// # Errors
+    /// As [`Engine::create_deployment`], but for `no_targets`.
+    pub async fn preview_deployment(&self, request: DeploymentRequest) -> EngineResult<Preview> {
+        request.policy.check()?;
+        let mut read = self.ports.registry.read().await?;
+        let chosen = Chosen::of(&mut *read, request.payload).await?;
+        let target = chosen.target(request.target)?;
+        let devices = read.count_devices(&target).await?;
+        let online = read.count_devices(&DeviceFilter { online: Some(true), ..target }).await?;
+        let name = checked_name("name", request.name.as_deref().unwrap_or(&chosen.name))?;
+        Ok(Preview { name, devices, online, bytes_per_device: chosen.bytes })
     }
 
     /// Stops dispatching; what is on its way ends by itself. `reason` (may be empty) is for the audit trail.
@@ -280,7 +323,7 @@ impl Engine {
                     key: update.key.clone(),
                     kind: OutboxKind::Cancel,
                     deployment: id,
-                    command_id: command_id(update.deployment, update.device, update.attempt),
+                    command_id: command_id(update),
                     created_at: now,
                 })
                 .collect();
@@ -346,6 +389,79 @@ fn summarize(
         eta_s,
         success_rate,
     }
+}
+
+async fn chosen_firmware(work: &mut dyn ReadSession, choice: FirmwareChoice) -> EngineResult<Chosen> {
+    let firmware = match choice {
+        FirmwareChoice::Id(id) => {
+            work.firmware(id).await?.ok_or_else(|| EngineError::not_found("firmware", id))?
+        }
+        FirmwareChoice::Version(product, version) => {
+            let mut found = work.firmware_by_version(product, &version).await?;
+            found.retain(|f| f.spec.state != FirmwareState::Withdrawn);
+            if found.len() > 1 {
+                let message =
+                    format!("{} files have the version {version}; name the firmware by its id", found.len());
+                return Err(EngineError::conflict("firmware_ambiguous", message));
+            }
+            found.pop().ok_or_else(|| EngineError::not_found("firmware", version))?
+        }
+    };
+    if firmware.spec.state != FirmwareState::Released {
+        let message =
+            format!("firmware {} is {}; release it first", firmware.spec.version, firmware.spec.state);
+        return Err(EngineError::conflict("firmware_not_released", message));
+    }
+    Ok(Chosen {
+        payload: DeploymentPayload::Firmware(firmware.id),
+        product: firmware.spec.product,
+        name: format!("{} {}", firmware.spec.file_name, firmware.spec.version),
+        bytes: firmware.size,
+        detail: json!({ "firmware": firmware.id, "version": firmware.spec.version }),
+    })
+}
+
+async fn chosen_contents(work: &mut dyn ReadSession, ids: Vec<ContentId>) -> EngineResult<Chosen> {
+    let invalid = |message: String| EngineError::invalid("contents", message);
+    if ids.is_empty() || ids.len() > MAX_CONTENTS {
+        return Err(invalid(format!("a deployment has 1 to {MAX_CONTENTS} contents, not {}", ids.len())));
+    }
+    let found = work.contents_by_id(&ids).await?;
+    let mut contents: Vec<&Content> = Vec::with_capacity(ids.len());
+    for id in &ids {
+        let content =
+            found.iter().find(|c| c.id == *id).ok_or_else(|| EngineError::not_found("content", id))?;
+        if contents.iter().any(|other| other.id == *id) {
+            return Err(invalid(format!("{:?} is named twice; name each content once", content.spec.title)));
+        }
+        if content.spec.state != ContentState::Available {
+            let message =
+                format!("content {:?} is withdrawn; make it available again first", content.spec.title);
+            return Err(EngineError::conflict("content_withdrawn", message));
+        }
+        if let Some(first) = contents.first()
+            && first.spec.product != content.spec.product
+        {
+            let message = format!(
+                "{:?} and {:?} are made for different products; deploy them one after the other",
+                first.spec.title, content.spec.title
+            );
+            return Err(invalid(message));
+        }
+        contents.push(content);
+    }
+    let Some(first) = contents.first() else { return Err(invalid("name a content".to_owned())) };
+    let rest = contents.len() - 1;
+    // Cut, since a title may be as long as a name.
+    let mut name: String = first.spec.title.chars().take(MAX_NAME - 8).collect();
+    if rest > 0 {
+        name.push_str(&format!(" +{rest}"));
+    }
+    let product = first.spec.product;
+    let titles: Vec<&str> = contents.iter().map(|c| c.spec.title.as_str()).collect();
+    let detail = json!({ "contents": ids, "titles": titles });
+    let bytes = contents.iter().map(|c| c.size).sum();
+    Ok(Chosen { product, name, bytes, detail, payload: DeploymentPayload::Contents(ids) })
 }
 
 async fn steerable(work: &mut dyn UnitOfWork, id: DeploymentId) -> EngineResult<Deployment> {

@@ -276,7 +276,7 @@ impl Engine {
         self.config.max_upload_bytes.min(u64::try_from(MAX_ARTIFACT_SIZE).unwrap_or(u64::MAX))
     }
 
-    async fn usable_upload(&self, id: &str) -> EngineResult<Upload> {
+    pub(crate) async fn usable_upload(&self, id: &str) -> EngineResult<Upload> {
         let upload = self.ports.registry.read().await?.upload(id).await?;
         upload
             .filter(|u| u.expires_at > self.now())

@@ -3,11 +3,13 @@
 
 mod accounts;
 mod catalog;
+mod contents;
 mod deployments;
 mod devices;
 mod firmware;
 mod housekeeping;
 mod idempotency;
+mod registration;
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{AuditEntry, Role};
@@ -16,12 +18,16 @@ use argosy_proto::{AuditId, UserId};
 
 pub(crate) use accounts::LoginLimiter;
 pub use accounts::{LoggedIn, NewToken};
+pub(crate) use contents::Making;
+pub use contents::{ContentFile, ContentPart, ContentRequest};
 pub(crate) use deployments::CANCELED;
-pub use deployments::{DeploymentRequest, DeploymentSummary, FirmwareChoice, FiveWords};
+pub use deployments::{DeploymentChoice, DeploymentRequest, DeploymentSummary, FirmwareChoice, FiveWords, Preview};
 pub use devices::{DeviceRequest, EnrolledDevice, MAX_DEVICES_PER_CALL};
 pub use firmware::FirmwareRequest;
 pub(crate) use housekeeping::run_housekeeping;
 pub use idempotency::{Idempotent, RequestHash};
+pub(crate) use registration::Registration;
+pub use registration::{CodeRequest, NewCode, RegistrationRules, SecretKey};
 
 use crate::error::{EngineError, EngineResult};
 

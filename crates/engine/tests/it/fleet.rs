@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{
-    DeploymentPolicy, Device, DeviceFilter, DeviceUpdate, FirmwareState, ImageFacts, ImageFormat,
-    NewFirmware, NewProduct, UpdateState,
+    DeploymentPolicy, Device, DeviceFilter, DeviceUpdate, Event, Fact, FirmwareState, ImageFacts,
+    ImageFormat, NewFirmware, NewProduct, UpdateState,
 };
 use argosy_domain::page::PageRequest;
 use argosy_domain::ports::{
-    ConnectionNumber, DeviceEvents, Door, InboundMessage, Registry, UnitOfWork, UpdateFilter,
+    ConnectionNumber, DeviceEvents, Door, InboundMessage, PortResult, Registry, UnitOfWork, UpdateFilter,
 };
 use argosy_domain::testing::{
-    FakeAuthority, FakeBlobStore, FakeClock, FakeLink, FakeRegistry, SeededEntropy,
+    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries,
+    SeededEntropy,
 };
 use argosy_engine::{
-    Actor, DeploymentRequest, DeploymentSummary, DeviceRequest, DownloadLinks, Engine, EngineConfig,
+    Actor, DeploymentChoice, DeploymentRequest, DeploymentSummary, DeviceRequest, DownloadLinks, Engine, EngineConfig,
     FirmwareChoice, Ports, Supervisor,
 };
 use argosy_proto::message::{
@@ -49,6 +50,7 @@ impl DownloadLinks for PlainLinks {
 pub(crate) struct Fleet {
     pub(crate) engine: Arc<Engine>,
     pub(crate) registry: Arc<FakeRegistry>,
+    pub(crate) series: Arc<FakeSeries>,
     pub(crate) link: Arc<FakeLink>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) product: ProductId,
@@ -69,7 +71,8 @@ impl Fleet {
     pub(crate) async fn of(devices: usize) -> Self {
         let registry = Arc::new(FakeRegistry::default());
         let clock = Arc::new(FakeClock::at(START));
-        let mut fleet = Self::start_on(registry, clock, ProductId(0)).await;
+        let series = Arc::new(FakeSeries::default());
+        let mut fleet = Self::start_on(registry, series, clock, ProductId(0)).await;
         let spec = NewProduct {
             name: "kiosk".into(),
             chip: "esp32s3".into(),
@@ -86,6 +89,7 @@ impl Fleet {
                     name: None,
                     csr: None,
                     attributes: Default::default(),
+                    unregistered: false,
                 })
                 .collect();
             fleet
@@ -97,12 +101,19 @@ impl Fleet {
         fleet
     }
 
-    async fn start_on(registry: Arc<FakeRegistry>, clock: Arc<FakeClock>, product: ProductId) -> Self {
+    async fn start_on(
+        registry: Arc<FakeRegistry>,
+        series: Arc<FakeSeries>,
+        clock: Arc<FakeClock>,
+        product: ProductId,
+    ) -> Self {
         let link = Arc::new(FakeLink::default());
         let ports = Ports {
             registry: registry.clone(),
+            series: series.clone(),
             blobs: Arc::new(FakeBlobStore::default()),
             authority: Arc::new(FakeAuthority::default()),
+            media: Arc::new(FakeContentMaker),
             links: Arc::new(PlainLinks),
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(7)),
@@ -111,14 +122,32 @@ impl Fleet {
         engine.attach_link(link.clone());
         let supervisor = Supervisor::new();
         engine.start(&supervisor).await.expect("a start");
-        Self { engine, registry, link, clock, product, supervisor, actor: Actor::system() }
+        Self { engine, registry, series, link, clock, product, supervisor, actor: Actor::system() }
+    }
+
+    /// Dead letters, oldest first: from whom, on which topic, why, and what was kept of them.
+    pub(crate) fn dead_letters(&self) -> Vec<(DeviceKey, String, String, Vec<u8>)> {
+        let events = self.events().into_iter().filter_map(|event| match event {
+            Event::DeadLetter { key, topic, reason, payload } => Some((key, topic, reason, payload)),
+            _ => None,
+        });
+        events.collect()
+    }
+
+    /// Everything that was kept as an event, oldest first.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let rows = self.series.all().into_iter().filter_map(|row| match row.fact {
+            Fact::Event(event) => Some(event),
+            _ => None,
+        });
+        rows.collect()
     }
 
     /// The server dies without a word and starts again on what is durable.
     pub(crate) async fn crash(self) -> Self {
         self.supervisor.stop();
         self.supervisor.finish(Duration::ZERO).await;
-        Self::start_on(self.registry, self.clock, self.product).await
+        Self::start_on(self.registry, self.series, self.clock, self.product).await
     }
 
     /// A released firmware.
@@ -158,7 +187,7 @@ impl Fleet {
     pub(crate) async fn deploy(&self, firmware: FirmwareId, policy: DeploymentPolicy) -> DeploymentId {
         let request = DeploymentRequest {
             name: None,
-            firmware: FirmwareChoice::Id(firmware),
+            payload: DeploymentChoice::Firmware(FirmwareChoice::Id(firmware)),
             target: DeviceFilter::default(),
             policy,
         };
@@ -219,6 +248,10 @@ impl Fleet {
     }
 
     pub(crate) async fn say_raw(&self, n: usize, topic: String, payload: Vec<u8>) {
+        self.try_raw(n, topic, payload).await.expect("durable");
+    }
+
+    pub(crate) async fn try_raw(&self, n: usize, topic: String, payload: Vec<u8>) -> PortResult<()> {
         let message = InboundMessage {
             key: key(n),
             topic,
@@ -227,7 +260,7 @@ impl Fleet {
             door: Door::Mtls,
             certificate: None,
         };
-        self.engine.message(message).await.expect("durable");
+        self.engine.message(message).await
     }
 
     /// Firmware requests that were sent and not looked at yet.

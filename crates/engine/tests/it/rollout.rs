@@ -330,7 +330,7 @@ async fn a_suspended_device_is_cut_off_and_sent_nothing() {
     let refused = fleet.firmware("2.0", hash(2)).await;
     let request = argosy_engine::DeploymentRequest {
         name: None,
-        firmware: argosy_engine::FirmwareChoice::Id(refused),
+        payload: argosy_engine::DeploymentChoice::Firmware(argosy_engine::FirmwareChoice::Id(refused)),
         target: Default::default(),
         policy: Fleet::policy(),
     };

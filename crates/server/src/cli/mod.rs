@@ -7,6 +7,7 @@ mod context;
 mod output;
 mod prompt;
 mod settings;
+mod upload;
 mod watch;
 
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::commands::{
-    account, deploy, deployment, device, firmware, group, ledger, product, region, session, token,
+    account, content, deploy, deployment, device, firmware, group, ledger, product, region, session, token,
 };
 use self::context::ConnectArgs;
 use crate::args::Failure;
@@ -38,7 +39,9 @@ pub(crate) enum Command {
     Device(Group<device::Command>),
     /// Firmware: upload, list, release, withdraw
     Firmware(Group<firmware::Command>),
-    /// Deploy a firmware to devices
+    /// Contents: pictures for displays
+    Content(Group<content::Command>),
+    /// Deploy a firmware, or contents, to devices
     Deploy(deploy::DeployArgs),
     /// Deployments: follow, pause, resume, cancel
     Deployment(Group<deployment::Command>),
@@ -85,6 +88,7 @@ impl Command {
             Self::Region(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Device(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Firmware(group) => group.command.run(&mut group.connect.open()?).await,
+            Self::Content(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Deploy(args) => deploy::run(args).await,
             Self::Deployment(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Session(group) => group.command.run(&mut group.connect.open()?).await,

@@ -47,7 +47,7 @@ fn plan_of(
     let in_flight: Vec<_> = updates
         .iter()
         .filter(|u| u.state.in_flight())
-        .map(|update| InFlight { update, offline_since: None })
+        .map(|update| InFlight { update, offline_since: None, settles_at: None })
         .collect();
     let snapshot = Snapshot {
         state,
@@ -100,10 +100,10 @@ fn a_silent_slot_and_an_absent_device_are_released() {
     let updates = [in_flight(1, START), in_flight(2, START), in_flight(3, START), in_flight(4, START)];
     let seconds = |s| START + Duration::from_secs(s);
     let shown = [
-        InFlight { update: &updates[0], offline_since: None },
-        InFlight { update: &updates[1], offline_since: Some(seconds(10)) },
-        InFlight { update: &updates[2], offline_since: Some(seconds(20)) },
-        InFlight { update: &updates[3], offline_since: Some(seconds(9_000)) },
+        InFlight { update: &updates[0], offline_since: None, settles_at: None },
+        InFlight { update: &updates[1], offline_since: Some(seconds(10)), settles_at: None },
+        InFlight { update: &updates[2], offline_since: Some(seconds(20)), settles_at: None },
+        InFlight { update: &updates[3], offline_since: Some(seconds(9_000)), settles_at: None },
     ];
     let at = |now| {
         let snapshot = Snapshot {
@@ -128,6 +128,41 @@ fn a_silent_slot_and_an_absent_device_are_released() {
 }
 
 #[test]
+fn contents_that_are_all_there_end_by_time_and_not_by_silence_or_absence() {
+    let policy = DeploymentPolicy { attempt_timeout_s: 10, ..Default::default() };
+    let seconds = |s| START + Duration::from_secs(s);
+    let downloaded = |device| {
+        let mut update = in_flight(device, START).of_contents(1);
+        assert_eq!(update.apply(&UpdateEvent::FileDone, START), Applied::Changed);
+        update
+    };
+    let updates = [downloaded(1), downloaded(2), downloaded(3), in_flight(4, START).of_contents(1)];
+    let settles_at = Some(seconds(180));
+    let shown = [
+        InFlight { update: &updates[0], offline_since: None, settles_at },
+        InFlight { update: &updates[1], offline_since: Some(START), settles_at },
+        InFlight { update: &updates[2], offline_since: None, settles_at: None },
+        InFlight { update: &updates[3], offline_since: None, settles_at },
+    ];
+    let at = |now| {
+        let snapshot = Snapshot {
+            state: DeploymentState::Running,
+            planned: true,
+            counts: &counts(&updates),
+            pending: &[],
+            in_flight: &shown,
+            bucket: TokenBucket::empty(START),
+        };
+        plan(&policy, &snapshot, now)
+    };
+    let release = |device, message| Release { device: DeviceId(device), message };
+    assert_eq!((at(seconds(9)).release, at(seconds(9)).settle), (vec![], vec![]));
+    let plan = at(seconds(179));
+    assert_eq!(plan.release, [release(3, SHOWS_OTHERS), release(4, SILENT)]);
+    assert_eq!((plan.settle, at(seconds(180)).settle), (vec![], vec![DeviceId(1), DeviceId(2)]));
+}
+
+#[test]
 fn a_slot_is_used_again_only_after_its_release_was_written() {
     let policy = DeploymentPolicy { max_in_flight: 1, ..Default::default() };
     let updates = [in_flight(1, START), pending(2)];
@@ -149,7 +184,7 @@ fn who_is_offline_busy_repeated_or_not_pending_is_left_alone() {
     ];
     let mut lost = updates[4].clone();
     lost.apply(&UpdateEvent::Dispatch, START);
-    let in_flight = [InFlight { update: &lost, offline_since: None }];
+    let in_flight = [InFlight { update: &lost, offline_since: None, settles_at: None }];
     let snapshot = Snapshot {
         state: DeploymentState::Running,
         planned: true,

@@ -72,7 +72,7 @@ impl World {
         let in_flight: Vec<_> = rows
             .iter()
             .filter(|u| u.state.in_flight())
-            .map(|update| InFlight { update, offline_since: self.online(update.device) })
+            .map(|update| InFlight { update, offline_since: self.online(update.device), settles_at: None })
             .collect();
         let snapshot = Snapshot {
             state: self.state,

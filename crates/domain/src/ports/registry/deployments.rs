@@ -52,7 +52,7 @@ pub trait DeploymentsRead {
     ) -> PortResult<Page<Deployment>>;
     /// All deployments that are not final, oldest first.
     async fn active_deployments(&mut self) -> PortResult<Vec<Deployment>>;
-    /// The next targets of a planning deployment: devices of its firmware's product that its stored selection holds, state
+    /// The next targets of a planning deployment: devices of its product that its stored selection holds, state
     /// active, id > `after`, in order of id, `limit` at most.
     async fn plan_targets(
         &mut self,
@@ -109,7 +109,8 @@ pub trait DeploymentsRead {
 /// Writes of deployments.
 #[async_trait]
 pub trait DeploymentsWrite {
-    /// Makes a deployment in state `planning`. A reference error (`deployment.firmware`) if the firmware does not exist.
+    /// Makes a deployment in state `planning`, of what its payload's files are now. A reference error if the firmware
+    /// (`deployment.firmware`) or a content (`deployment.content`) does not exist; contents must be of one product.
     async fn insert_deployment(&mut self, new: &NewDeployment, now: Timestamp) -> PortResult<DeploymentId>;
     /// Writes state, `planned`, `plan_cursor`, `started_at`, `finished_at` if the stored generation is still
     /// `deployment.generation`, and raises it by one; `false`: somebody was faster, read again.
@@ -136,8 +137,8 @@ pub trait DeploymentsWrite {
         now: Timestamp,
         limit: u32,
     ) -> PortResult<u64>;
-    /// Cancels the pending updates that deployments older than `newer` have for the devices that `newer` has planned
-    /// in the id range (`after`, `upto`] (newer wins); returns how many.
+    /// Cancels the pending updates that deployments of the same kind (firmware, contents) older than `newer` have for the devices
+    /// that `newer` has planned in the id range (`after`, `upto`] (newer wins); returns how many.
     async fn supersede_pending(
         &mut self,
         newer: DeploymentId,

@@ -56,7 +56,10 @@ async fn a_deployment_begins_in_planning(registry: &dyn Registry) {
         (stored.id, stored.state, stored.planned, stored.plan_cursor),
         (id, DeploymentState::Planning, false, 0)
     );
-    assert_eq!((stored.hash, stored.size, stored.version.as_str()), (hash(1), SIZE, "1.0.0"));
+    assert_eq!((stored.image(), stored.size, stored.version.as_str()), (Some(hash(1)), SIZE, "1.0.0"));
+    let file = stored.files.first().expect("a file");
+    assert_eq!((stored.files.len(), file.artifact, file.size), (1, world.artifact, SIZE));
+    assert_eq!((stored.product, file.name.as_str()), (world.product, "boiler-1.0.0.bin"));
     assert_eq!((stored.created_at, stored.started_at, stored.finished_at), (NOW, None, None));
     let counts = read(registry).await.update_counts(id).await.expect("read");
     assert_eq!(counts.total(), UpdateCounts::default().total());
@@ -93,6 +96,7 @@ async fn what_it_was_made_with_comes_back(registry: &dyn Registry) {
                     devices,
                     state: Some(DeviceState::Active),
                     online: Some(false),
+                    contents_mismatch: Some(true),
                     firmware_version: Some("0.9 '%_\\".to_owned()),
                     search: Some("자판기 %_'\\".to_owned()),
                 },

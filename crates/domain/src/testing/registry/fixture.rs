@@ -7,8 +7,9 @@ use argosy_proto::{
 
 use crate::Timestamp;
 use crate::model::{
-    DeploymentPolicy, Device, DeviceFilter, DeviceState, DeviceUpdate, DisplayProfile, FirmwareState,
-    ImageFacts, ImageFormat, NewDeployment, NewDevice, NewFirmware, NewProduct, OutboxKind, OutboxRow, Role,
+    DeploymentPayload, DeploymentPolicy, Device, DeviceFilter, DeviceState, DeviceUpdate, DisplayProfile,
+    FirmwareState, ImageFacts, ImageFormat, NewDeployment, NewDevice, NewFirmware, NewProduct, OutboxKind,
+    OutboxRow, Role,
 };
 use crate::page::{Page, PageRequest};
 use crate::ports::{PortError, PortErrorKind, PortResult, ReadSession, Registry, UnitOfWork};
@@ -61,7 +62,13 @@ pub(super) fn product(name: &str) -> NewProduct {
         chip: "esp32s3".to_owned(),
         image_format: ImageFormat::EspIdf,
         slot_size: 3 << 20,
-        display: Some(DisplayProfile { width: 1024, height: 600, color_depth: 16, swap_bytes: true, alpha: false }),
+        display: Some(DisplayProfile {
+            width: 1024,
+            height: 600,
+            color_depth: 16,
+            swap_bytes: true,
+            alpha: false,
+        }),
     }
 }
 
@@ -102,7 +109,7 @@ pub(super) fn firmware(product: ProductId, artifact: ArtifactId, version: &str) 
 pub(super) fn deployment(firmware: FirmwareId, target: DeviceFilter, created_by: UserId) -> NewDeployment {
     NewDeployment {
         name: "2026 봄 업데이트".to_owned(),
-        firmware,
+        payload: DeploymentPayload::Firmware(firmware),
         target,
         policy: DeploymentPolicy { expires_at: Some(Timestamp(NOW.0 + 86_400_000)), ..Default::default() },
         created_by,

@@ -195,6 +195,7 @@ async fn devices_by_id_with_every_filter(registry: &dyn Registry) {
                 devices: ids.clone(),
                 state: Some(DeviceState::Active),
                 online: Some(true),
+                contents_mismatch: Some(false),
                 firmware_version: Some("1.0%".to_owned()),
                 search: Some("vm_".to_owned()),
             },

@@ -1,7 +1,7 @@
 //! `POST /deployments`
 
-use argosy_domain::model::{DeploymentPolicy, DeviceFilter};
-use argosy_engine::{DeploymentRequest, FirmwareChoice};
+use argosy_domain::model::{DeploymentPolicy, DeviceFilter, MAX_CONTENTS};
+use argosy_engine::{DeploymentChoice, DeploymentRequest, FirmwareChoice};
 use argosy_proto::{DeviceId, DeviceKey, FirmwareId};
 
 use crate::ops::prelude::*;
@@ -9,7 +9,7 @@ use crate::ops::prelude::*;
 /// Devices that may be named one by one.
 const MAX_DEVICES: usize = 10_000;
 
-/// Deploys a firmware. The target is fixed now and worked out in the background.
+/// Deploys a firmware, or contents. The target is fixed now and worked out in the background.
 #[utoipa::path(post, path = "/api/v1/deployments", operation_id = "createDeployment", tag = "deployments",
     params(IdempotencyKey), request_body = api::CreateDeploymentRequest,
     responses((status = 201, description = "Made", body = api::DeploymentView)))]
@@ -21,12 +21,7 @@ pub(crate) async fn handle(
     let (shared, by) = (Arc::clone(&app), actor.clone());
     let work = async move {
         let mut read = shared.engine.registry().read().await?;
-        let request = DeploymentRequest {
-            name: value.name,
-            firmware: firmware(&mut *read, value.firmware, value.product, value.version).await?,
-            target: target(&mut *read, value.target).await?,
-            policy: policy(&value.policy),
-        };
+        let request = request(&mut *read, value).await?;
         drop(read);
         let made = shared.engine.create_deployment(&by, request).await?;
         super::view(&shared, made.id).await
@@ -34,20 +29,44 @@ pub(crate) async fn handle(
     ticket.create(&app, &actor, work).await
 }
 
-async fn firmware(
+/// What is asked for, with every name looked up.
+pub(super) async fn request(
     read: &mut dyn ReadSession,
-    id: Option<i64>,
-    product: Option<String>,
-    version: Option<String>,
-) -> ApiResult<FirmwareChoice> {
-    match (id, product, version) {
-        (Some(id), None, None) => Ok(FirmwareChoice::Id(FirmwareId(id))),
-        (None, Some(product), Some(version)) => {
-            let product = resolve::product(read, &product, Place::Field("product")).await?;
-            Ok(FirmwareChoice::Version(product.id, version))
+    value: api::CreateDeploymentRequest,
+) -> ApiResult<DeploymentRequest> {
+    Ok(DeploymentRequest {
+        payload: payload(read, &value).await?,
+        name: value.name,
+        target: target(read, value.target).await?,
+        policy: policy(&value.policy),
+    })
+}
+
+async fn payload(
+    read: &mut dyn ReadSession,
+    asked: &api::CreateDeploymentRequest,
+) -> ApiResult<DeploymentChoice> {
+    match (asked.firmware, &asked.product, &asked.version, asked.contents.as_slice()) {
+        (Some(id), None, None, []) => {
+            Ok(DeploymentChoice::Firmware(FirmwareChoice::Id(FirmwareId(id))))
+        }
+        (None, Some(product), Some(version), []) => {
+            let product = resolve::product(read, product, Place::Field("product")).await?;
+            Ok(DeploymentChoice::Firmware(FirmwareChoice::Version(product.id, version.clone())))
+        }
+        (None, None, None, names @ [_, ..]) if names.len() <= MAX_CONTENTS => {
+            let mut contents = Vec::with_capacity(names.len());
+            for name in names {
+                contents.push(resolve::content(read, name, Place::Field("contents")).await?.id);
+            }
+            Ok(DeploymentChoice::Contents(contents))
+        }
+        (None, None, None, [_, ..]) => {
+            let detail = format!("a deployment has {MAX_CONTENTS} contents at most");
+            Err(Problem::new(ProblemCode::Invalid, detail).about("contents").into())
         }
         _ => {
-            let detail = "give `firmware` (its id), or `product` and `version`";
+            let detail = "give `firmware` (its id), or `product` and `version`, or `contents`";
             Err(Problem::new(ProblemCode::Invalid, detail).about("firmware").into())
         }
     }

@@ -22,11 +22,8 @@ pub(crate) async fn handle(
         version: query.version,
         search: query.search,
     };
-    let filter = DeviceFilter { online: query.online, ..super::filter_of(&mut *read, selection).await? };
+    let filter = DeviceFilter { online: query.online, contents_mismatch: query.contents_mismatch, ..super::filter_of(&mut *read, selection).await? };
     let found = read.devices(&filter, &page).await?;
-    let (mut names, mut items) = (Names::default(), Vec::with_capacity(found.items.len()));
-    for device in found.items {
-        items.push(names.device(&mut *read, device).await?);
-    }
+    let items = live::devices(&app, &mut *read, found.items).await?;
     Ok(Answer(api::Page { items, next: found.next }))
 }

@@ -67,6 +67,12 @@ impl Client {
         self.call(Method::GET, path, None::<&()>).await
     }
 
+    /// `GET` of a file.
+    pub(crate) async fn bytes(&mut self, path: &str) -> Result<Bytes, Failure> {
+        let response = self.send(Method::GET, path, None, &[]).await?;
+        read(response).await
+    }
+
     /// A call with a JSON body and a JSON answer.
     pub(crate) async fn call<T: DeserializeOwned>(
         &mut self,

@@ -12,15 +12,18 @@ use crate::cli::context::ConnectArgs;
 use crate::cli::watch;
 use crate::system::SystemClock;
 
-/// Deploys a firmware.
+/// Deploys a firmware, or contents.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("target").required(true)))]
 pub(crate) struct DeployArgs {
     #[command(flatten)]
     connect: ConnectArgs,
-    /// The firmware: id:42. Or give --product and --version
-    #[arg(required_unless_present = "product", conflicts_with_all = ["product", "firmware_version"])]
+    /// The firmware: id:42. Or give --product and --version, or --content
+    #[arg(required_unless_present_any = ["product", "contents"], conflicts_with_all = ["product", "firmware_version"])]
     firmware: Option<String>,
+    /// A content (title, or id:42); may be repeated, in the order in which they are shown. They replace what a device shows
+    #[arg(long = "content", value_name = "CONTENT", conflicts_with_all = ["firmware", "product", "firmware_version"])]
+    contents: Vec<String>,
     /// Its product, with --version
     #[arg(long, requires = "firmware_version")]
     product: Option<String>,
@@ -39,7 +42,7 @@ pub(crate) struct DeployArgs {
     /// To this device; may be repeated
     #[arg(long = "device", value_name = "DEVICE", group = "target")]
     devices: Vec<String>,
-    /// What the deployment is called [default: made from the firmware]
+    /// What the deployment is called [default: made from what is deployed]
     #[arg(long)]
     name: Option<String>,
     /// Devices at work at once
@@ -101,6 +104,7 @@ impl DeployArgs {
             firmware: self.firmware.as_deref().map(id_of).transpose()?,
             product: self.product.clone(),
             version: self.firmware_version.clone(),
+            contents: self.contents.clone(),
             target: DeploymentTarget {
                 all: self.all,
                 devices: self.devices.clone(),
@@ -166,6 +170,8 @@ mod tests {
             (asked.policy.expires_at, asked.policy.attempt_timeout_s),
             (Some(Time(7_200_000)), Some(600))
         );
+        let asked = request("--content B --content id:3 --all").unwrap();
+        assert_eq!((asked.firmware, asked.contents), (None, vec!["B".to_owned(), "id:3".to_owned()]));
         let asked =
             request("--product p --version 1.0 --group x --group y --expires 1970-01-01T00:00:01Z").unwrap();
         assert_eq!((asked.product.as_deref(), asked.version.as_deref()), (Some("p"), Some("1.0")));
@@ -184,6 +190,9 @@ mod tests {
             "id:7 --all --group g",
             "id:7 --device a --region r",
             "seven --all",
+            "id:7 --content A --all",
+            "--content A --product p --version 1 --all",
+            "--content A",
             "id:7 --all --expires soon",
             "id:7 --all --attempt-timeout 0m",
         ] {

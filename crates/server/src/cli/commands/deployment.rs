@@ -154,14 +154,24 @@ fn device_row(update: &DeviceUpdateView) -> Vec<String> {
 
 /// Shows one deployment.
 pub(crate) fn show(context: &Context, deployment: &DeploymentView) -> Result<(), Failure> {
-    let (firmware, progress, policy) = (&deployment.firmware, &deployment.progress, &deployment.policy);
+    let (progress, policy) = (&deployment.progress, &deployment.policy);
+    let what = match &deployment.firmware {
+        Some(firmware) => {
+            ("firmware", format!("id:{} {} {}", firmware.id, firmware.product.name, firmware.version))
+        }
+        None => {
+            let titles: Vec<&str> = deployment.contents.iter().map(|c| c.title.as_str()).collect();
+            ("contents", titles.join(", "))
+        }
+    };
     let counts: Vec<String> =
         progress.by_state.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let fields = [
         ("id", format!("id:{}", deployment.id)),
         ("name", deployment.name.clone()),
         ("state", deployment.state.to_string()),
-        ("firmware", format!("id:{} {} {}", firmware.id, firmware.product.name, firmware.version)),
+        what,
+        ("product", deployment.product.name.clone()),
         (
             "devices",
             format!(

@@ -164,7 +164,8 @@ impl CatalogWrite for Session {
 
     async fn delete_product(&mut self, id: ProductId) -> PortResult<bool> {
         let used = self.state.devices.values().any(|d| d.spec.product == id)
-            || self.state.firmware.values().any(|f| f.spec.product == id);
+            || self.state.firmware.values().any(|f| f.spec.product == id)
+            || self.state.contents.values().any(|c| c.spec.product == id);
         if used {
             return Err(PortError::reference("delete_product", "product.in_use"));
         }
@@ -282,7 +283,7 @@ impl CatalogWrite for Session {
     }
 
     async fn delete_firmware(&mut self, id: FirmwareId) -> PortResult<bool> {
-        if self.state.deployments.values().any(|d| d.spec.firmware == id) {
+        if self.state.deployments.values().any(|d| d.spec.payload.firmware() == Some(id)) {
             return Err(PortError::reference("delete_firmware", "firmware.in_use"));
         }
         Ok(self.state.firmware.remove(&id).is_some())

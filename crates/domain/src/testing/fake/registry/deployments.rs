@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use argosy_proto::{DeploymentId, DeviceId};
 use async_trait::async_trait;
 
-use super::devices::selects;
 use super::table::{Order, begins, contains, page};
 use super::{Session, State};
 use crate::Timestamp;
@@ -82,14 +81,11 @@ impl DeploymentsRead for Session {
         after: DeviceId,
         limit: u32,
     ) -> PortResult<Vec<Target>> {
-        let Some(firmware) = self.state.firmware.get(&deployment.spec.firmware) else {
-            return Ok(Vec::new());
-        };
         let chosen = self.state.devices.values().filter(|d| {
             d.id > after
-                && d.spec.product == firmware.spec.product
+                && d.spec.product == deployment.product
                 && d.spec.state == DeviceState::Active
-                && selects(&deployment.spec.target, d)
+                && self.state.selects(&deployment.spec.target, d)
         });
         Ok(chosen
             .take(limit as usize)
@@ -185,16 +181,15 @@ impl DeploymentsRead for Session {
 #[async_trait]
 impl DeploymentsWrite for Session {
     async fn insert_deployment(&mut self, new: &NewDeployment, now: Timestamp) -> PortResult<DeploymentId> {
-        let Some(firmware) = self.state.firmware.get(&new.firmware).cloned() else {
-            return Err(PortError::reference("insert_deployment", "deployment.firmware"));
-        };
+        let (product, files, version) = self.state.deployed(&new.payload)?;
         let id = DeploymentId(self.state.new_id());
         let deployment = Deployment {
             id,
             spec: new.clone(),
-            hash: firmware.hash,
-            size: firmware.size,
-            version: firmware.spec.version,
+            product,
+            size: files.iter().map(|file| file.size).sum(),
+            files,
+            version,
             state: DeploymentState::Planning,
             planned: false,
             plan_cursor: 0,
@@ -284,8 +279,16 @@ impl DeploymentsWrite for Session {
         let planned: BTreeSet<_> =
             self.state.updates_of(newer).map(|u| u.device).filter(|d| *d > after && *d <= upto).collect();
         let event = UpdateEvent::Cancel { message: message.to_owned() };
+        let kind_of =
+            |state: &State, id: DeploymentId| state.deployments.get(&id).map(|d| d.spec.payload.kind());
+        let kind = kind_of(&self.state, newer);
+        let same: BTreeSet<_> =
+            self.state.deployments.keys().copied().filter(|id| kind_of(&self.state, *id) == kind).collect();
         let older = |u: &DeviceUpdate| {
-            u.deployment < newer && u.state == UpdateState::Pending && planned.contains(&u.device)
+            u.deployment < newer
+                && same.contains(&u.deployment)
+                && u.state == UpdateState::Pending
+                && planned.contains(&u.device)
         };
         Ok(self.state.end_updates(older, usize::MAX, &event, now).len() as u64)
     }

@@ -1,6 +1,8 @@
 //! `argosy device …`
 
 mod certificates;
+mod codes;
+mod contents;
 mod registration;
 mod views;
 
@@ -12,6 +14,7 @@ use clap::Subcommand;
 use hyper::Method;
 
 use self::registration::{CreateArgs, UpdateArgs};
+pub(super) use self::views::{DEVICE_COLUMNS, device_row};
 
 use crate::args::Failure;
 use crate::cli::client::segment;
@@ -40,6 +43,9 @@ pub(crate) enum Command {
         /// Only those that are not connected
         #[arg(long)]
         offline: bool,
+        /// Only those that show other contents than they were sent
+        #[arg(long)]
+        mismatch: bool,
         /// Reporting exactly this version
         #[arg(long = "firmware", value_name = "VERSION")]
         version: Option<String>,
@@ -60,6 +66,15 @@ pub(crate) enum Command {
     Create(CreateArgs),
     /// Change the registration of one or many devices; what is not given stays
     Update(UpdateArgs),
+    /// Make a one-time code with which a device registers; it is printed this once
+    Code(codes::CodeArgs),
+    /// List registration codes, without their digits
+    Codes(codes::CodesArgs),
+    /// Revoke a registration code: no device can use it any more
+    RevokeCode {
+        /// id:42
+        code: String,
+    },
     /// Refuse a device, and cut its connection
     Suspend {
         /// Its key, or id:42
@@ -103,6 +118,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         take: Take,
     },
+    /// What a device shows, against what it was sent
+    Contents {
+        /// Its key, or id:42
+        device: String,
+    },
+    /// How what a device shows has changed
+    ContentHistory {
+        /// Its key, or id:42
+        device: String,
+        #[command(flatten)]
+        take: Take,
+    },
     /// A device's updates over all deployments
     Updates {
         /// Its key, or id:42
@@ -120,7 +147,7 @@ fn path(device: &str) -> String {
 impl Command {
     pub(crate) async fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         match self {
-            Self::List { product, group, region, state, online, offline, version, search, take } => {
+            Self::List { product, group, region, state, online, offline, mismatch, version, search, take } => {
                 let online = match (online, offline) {
                     (true, _) => Some(true),
                     (_, true) => Some(false),
@@ -132,6 +159,7 @@ impl Command {
                     region,
                     state,
                     online,
+                    contents_mismatch: mismatch.then_some(true),
                     version,
                     search,
                     ..DeviceQuery::default()
@@ -145,6 +173,9 @@ impl Command {
             Self::Counts => views::counts(context).await?,
             Self::Create(args) => args.run(context).await?,
             Self::Update(args) => args.run(context).await?,
+            Self::Code(args) => args.run(context).await?,
+            Self::Codes(args) => args.run(context).await?,
+            Self::RevokeCode { code } => codes::revoke(context, &code).await?,
             Self::Suspend { device } => set_state(context, &device, "suspend").await?,
             Self::Activate { device } => set_state(context, &device, "activate").await?,
             Self::Certificates { device } => certificates::list(context, &device).await?,
@@ -161,6 +192,8 @@ impl Command {
                 let query = PageQuery::default();
                 context.list(&path, &query, take, views::HISTORY_COLUMNS, views::history_row).await?;
             }
+            Self::Contents { device } => contents::show(context, &device).await?,
+            Self::ContentHistory { device, take } => contents::history(context, &device, take).await?,
             Self::Updates { device, take } => {
                 let path = format!("{}/updates", path(&device));
                 let query = PageQuery::default();

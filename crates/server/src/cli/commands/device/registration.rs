@@ -36,6 +36,9 @@ pub(crate) struct CreateArgs {
     /// An attribute; may be repeated
     #[arg(long = "attribute", value_name = "KEY=VALUE", value_parser = pair)]
     attributes: Vec<(String, String)>,
+    /// Make only its identity known: it takes no part until it registers itself with a code
+    #[arg(long)]
+    unregistered: bool,
     /// A certificate request (PEM): a certificate comes with the answer
     #[arg(long, value_name = "FILE")]
     csr: Option<PathBuf>,
@@ -97,6 +100,7 @@ impl CreateArgs {
             region: self.region,
             attributes: self.attributes.into_iter().collect(),
             csr,
+            unregistered: self.unregistered,
         };
         let made: CreateDeviceResponse = context.client.create("devices", &request).await?;
         if let Some(roots) = &self.roots {

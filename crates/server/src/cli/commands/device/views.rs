@@ -6,10 +6,10 @@ use crate::args::Failure;
 use crate::cli::context::Context;
 use crate::cli::output::{bytes, opt};
 
-pub(super) const DEVICE_COLUMNS: &[&str] =
+pub(in super::super) const DEVICE_COLUMNS: &[&str] =
     &["key", "name", "product", "group", "region", "state", "online", "firmware", "last seen"];
 
-pub(super) fn device_row(device: &DeviceView) -> Vec<String> {
+pub(in super::super) fn device_row(device: &DeviceView) -> Vec<String> {
     vec![
         device.key.clone(),
         device.name.clone(),
@@ -41,6 +41,7 @@ pub(super) fn show_device(context: &Context, device: &DeviceView) -> Result<(), 
         ("firmware", device.firmware_version.clone().unwrap_or_default()),
         ("image", device.image_hash.clone().unwrap_or_default()),
         ("capabilities", device.capabilities.join(", ")),
+        ("contents", if device.contents_mismatch { "not those that it was sent" } else { "" }.to_owned()),
         ("status", device.status.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("registered", device.created_at.to_string()),
         ("changed", device.updated_at.to_string()),
@@ -56,6 +57,7 @@ pub(super) async fn counts(context: &mut Context) -> Result<(), Failure> {
     let mut rows = vec![
         ("all".to_owned(), String::new(), counts.total),
         ("online".to_owned(), String::new(), counts.online),
+        ("other contents".to_owned(), String::new(), counts.contents_mismatch),
     ];
     rows.extend(counts.by_state.iter().map(|(state, n)| ("state".to_owned(), state.to_string(), *n)));
     let versions = counts.by_version.iter();
