@@ -114,6 +114,9 @@ pub(crate) struct Args {
     #[arg(long, env = "ARGOSY_SIM_PROGRESS_EVERY", default_value_t = 1.0, value_parser = seconds)]
     progress_every: f64,
 
+    #[command(flatten)]
+    beside: crate::beside::BesideArgs,
+
     /// Do not subscribe: the broker does it for the device
     #[arg(long, env = "ARGOSY_SIM_NO_SUBSCRIBE")]
     no_subscribe: bool,
@@ -179,7 +182,7 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=1e9).contains(&seconds) => Ok(seconds),
         _ => Err("a number of seconds, 0 or more".to_owned()),
@@ -273,6 +276,7 @@ impl Args {
             stall_timeout: Duration::from_secs_f64(self.stall_timeout),
             progress_every: Duration::from_secs_f64(self.progress_every),
             until_hash: self.until_hash,
+            features: self.beside.features(backoff)?,
             ..FleetConfig::default()
         })
     }

@@ -72,8 +72,6 @@ counters! {
     content_shown,
     /// Content requests that ended badly.
     content_failed,
-    /// Content files received and right.
-    content_files,
     /// Bytes of content received.
     content_bytes,
     /// Devices registered with a code.

@@ -1,6 +1,7 @@
 //! `argosy-sim`: a fleet of simulated devices on the command line.
 
 mod args;
+mod beside;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -56,8 +57,8 @@ async fn run(args: Args) -> anyhow::Result<bool> {
     }
 
     let mut fleet = Fleet::start(config, wall_clock()?, keys, &identities).await?;
-    drop(identities);
-    let outcome = watch(&args, &mut fleet).await?;
+    let outcome = watch(&args, &mut fleet, &mut identities).await?;
+    identities.add(fleet.take_renewed()).context("renewed identities cannot be kept")?;
     let report = fleet.stop().await;
     write_report(&args, &report)?;
     Ok(outcome && report.failed == 0)
@@ -91,7 +92,7 @@ fn raise_file_limit(devices: usize) -> anyhow::Result<Option<usize>> {
 
 /// Shows progress until what is waited for has come, the time is over, or a signal came. `true` when it has come, or when
 /// nothing was waited for.
-async fn watch(args: &Args, fleet: &mut FleetHandle) -> anyhow::Result<bool> {
+async fn watch(args: &Args, fleet: &mut FleetHandle, identities: &mut IdentityStore) -> anyhow::Result<bool> {
     enum End {
         Come,
         Over,
@@ -114,6 +115,11 @@ async fn watch(args: &Args, fleet: &mut FleetHandle) -> anyhow::Result<bool> {
             _ = ticks.tick() => {}
         }
         progress.show(fleet);
+        // At once: the old ones will not do for long, whatever becomes of this process.
+        let renewed = fleet.take_renewed();
+        if !renewed.is_empty() {
+            identities.add(renewed).context("renewed identities cannot be kept")?;
+        }
         // A broken device is looked for between the ticks.
         let broken = !fleet.run_until(std::future::ready(())).await;
         if broken {

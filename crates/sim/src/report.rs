@@ -65,8 +65,6 @@ pub struct Report {
     pub content_shown: u64,
     /// Content requests that ended badly.
     pub content_failed: u64,
-    /// Content files received and right.
-    pub content_files: u64,
     /// Bytes of content received.
     pub content_bytes: u64,
     /// Devices registered with a code.
@@ -137,7 +135,6 @@ impl Report {
             dropped: get(&counters.dropped),
             content_shown: get(&counters.content_shown),
             content_failed: get(&counters.content_failed),
-            content_files: get(&counters.content_files),
             content_bytes: get(&counters.content_bytes),
             registered: get(&counters.registered),
             renewed: get(&counters.renewed),
@@ -177,10 +174,9 @@ impl fmt::Display for Report {
         if self.content_shown + self.content_failed > 0 {
             writeln!(
                 f,
-                "content      {} sets shown, {} failed; {} files, {:.1} MiB",
+                "content      {} sets shown, {} failed; {:.1} MiB",
                 self.content_shown,
                 self.content_failed,
-                self.content_files,
                 mib(self.content_bytes)
             )?;
         }

@@ -80,6 +80,14 @@ impl Authority {
         Identity { private_key: issued.key_der, chain: vec![issued.cert_der] }
     }
 
+    /// An identity whose certificate ends with a year.
+    pub(super) fn device_until(&self, name: &str, year: i32) -> Identity {
+        let mut params = CertificateParams::default();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let issued = self.issue(params, name, ExtendedKeyUsagePurpose::ClientAuth);
+        Identity { private_key: issued.key_der, chain: vec![issued.cert_der] }
+    }
+
     /// A folder of identities for `keys`, with this root in it.
     pub(super) fn identities(&self, folder: &Path, keys: &[DeviceKey]) -> IdentityStore {
         let mut store = IdentityStore::open(folder.join("identities")).expect("a store");

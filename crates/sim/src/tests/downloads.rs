@@ -30,26 +30,35 @@ pub(super) struct Downloads {
 
 impl Downloads {
     pub(super) async fn start(authority: Option<&Authority>, file: Vec<u8>, faults: Faults) -> Self {
+        Self::start_many(authority, vec![file], faults).await
+    }
+
+    /// Serves the first file as `/files/1`, and so on.
+    pub(super) async fn start_many(
+        authority: Option<&Authority>,
+        files: Vec<Vec<u8>>,
+        faults: Faults,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let acceptor = authority.map(|authority| TlsAcceptor::from(server_tls(authority)));
         let requests = Arc::new(AtomicU64::new(0));
-        let file = Arc::new(file);
+        let files = Arc::new(files);
         let mut task = JoinSet::new();
         let counter = Arc::clone(&requests);
         task.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (tcp, _) = listener.accept().await.expect("accepted");
-                let (acceptor, file, counter) = (acceptor.clone(), Arc::clone(&file), Arc::clone(&counter));
+                let (acceptor, files, counter) = (acceptor.clone(), Arc::clone(&files), Arc::clone(&counter));
                 connections.spawn(async move {
                     match acceptor {
                         Some(acceptor) => {
                             if let Ok(stream) = acceptor.accept(tcp).await {
-                                serve(stream, &file, &counter, faults).await;
+                                serve(stream, &files, &counter, faults).await;
                             }
                         }
-                        None => serve(tcp, &file, &counter, faults).await,
+                        None => serve(tcp, &files, &counter, faults).await,
                     }
                 });
                 while connections.try_join_next().is_some() {}
@@ -61,7 +70,7 @@ impl Downloads {
 
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    file: &[u8],
+    files: &[Vec<u8>],
     requests: &AtomicU64,
     faults: Faults,
 ) {
@@ -77,7 +86,10 @@ async fn serve(
         };
         let head = String::from_utf8(buffer[..end].to_vec()).expect("a head");
         buffer.drain(..end + 4);
-        assert!(head.starts_with("GET /files/1?sig=abc HTTP/1.1\r\n"), "{head}");
+        let file = head.strip_prefix("GET /files/").and_then(|rest| rest.split_once("?sig=abc HTTP/1.1\r\n"));
+        let number: usize =
+            file.and_then(|(number, _)| number.parse().ok()).unwrap_or_else(|| panic!("{head}"));
+        let file = &files[number - 1];
         let range = head.lines().find_map(|line| line.strip_prefix("Range: bytes=")).expect("a range");
         let (from, to) = range.split_once('-').expect("two ends");
         let (from, to): (usize, usize) = (from.parse().expect("a number"), to.parse().expect("a number"));

@@ -1,5 +1,6 @@
 //! Devices against a real broker (Mosquitto, with client certificates) and a small download server.
 
+mod beside;
 mod broker;
 mod downloads;
 mod enrolment;

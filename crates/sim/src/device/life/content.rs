@@ -129,9 +129,6 @@ impl Life<'_> {
         if let Report::Result { outcome, reason, .. } = report {
             let ended = !self.content_busy() && !matches!(reason, Reason::Superseded);
             let good = *outcome == Outcome::Success;
-            if good && *reason == Reason::Verified {
-                Counters::add(&self.context.counters.content_files, 1);
-            }
             if ended {
                 note = Note::Content(if good { Ok(()) } else { Err(reason.to_string()) });
             }
