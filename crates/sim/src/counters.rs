@@ -175,7 +175,7 @@ impl Counters {
         self.changed.notify_one();
     }
 
-    pub(crate) fn content(&self, ended: Result<(), &str>) {
+    pub(crate) fn content(&self, ended: Result<(), String>) {
         match ended {
             Ok(()) => Self::add(&self.content_shown, 1),
             Err(reason) => {

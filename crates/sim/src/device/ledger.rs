@@ -125,7 +125,7 @@ impl Ledger {
     }
 
     /// The server knows how a content request ended.
-    pub(crate) fn content(&mut self, ended: Result<(), &str>) {
+    pub(crate) fn content(&mut self, ended: Result<(), String>) {
         self.context.counters.content(ended);
         self.settle();
     }

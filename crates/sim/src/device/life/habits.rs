@@ -64,11 +64,9 @@ impl Life<'_> {
         habits.due[which] = every.map(|every| now.saturating_add(millis(every)));
         habits.said += 1;
         let said = habits.said;
-        if registered {
-            if let Some(message) = self.habit(which, said) {
-                Counters::add(&self.context.counters.told, 1);
-                self.publish(&message, Note::Nothing);
-            }
+        if registered && let Some(message) = self.habit(which, said) {
+            Counters::add(&self.context.counters.told, 1);
+            self.publish(&message, Note::Nothing);
         }
         true
     }

@@ -42,9 +42,7 @@ impl Life<'_> {
             Some(Note::Runs(hash)) => self.ledger.runs(hash),
             Some(Note::Failed { reason, rolled_back }) => self.ledger.failed(&reason, rolled_back),
             Some(Note::Stopped) => self.ledger.abandoned(),
-            Some(Note::Content(ended)) => {
-                self.ledger.content(ended.as_ref().map(|()| ()).map_err(String::as_str))
-            }
+            Some(Note::Content(ended)) => self.ledger.content(ended),
         }
     }
 
