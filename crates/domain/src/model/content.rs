@@ -193,12 +193,14 @@ impl ShownContents {
         if before.shown == files {
             return (Self { reported: true, ..before }, None);
         }
+        // It shows again what it was sent.
+        let again = before.deployment.filter(|_| before.expected.as_ref() == Some(&files));
         let change = ContentChange {
             id: HistoryId(0),
             device,
             at,
             shown: files.clone(),
-            deployment: by,
+            deployment: by.or(again),
             kind: ContentChangeKind::Reported,
         };
         (Self { shown: files, since: at, reported: true, ..before }, Some(change))

@@ -48,13 +48,18 @@ impl Engine {
             let kind = deployment.spec.payload.kind();
             open.into_iter().filter(|u| u.state.in_flight() && u.kind() == kind).map(|u| u.device).collect()
         };
+        // A newer deployment may have been planned while this one still was.
+        let newer: BTreeSet<DeviceId> =
+            work.planned_by_newer(&deployment, &devices).await?.into_iter().collect();
         let mut had = Vec::new();
         let updates: Vec<DeviceUpdate> = targets
             .iter()
             .map(|target| {
                 let update = DeviceUpdate::planned(id, target.device, target.key.clone(), deployment.size);
                 let mut update = update.of_contents(contents(&deployment));
-                if has.it(target.device) && !at_work.contains(&target.device) {
+                if newer.contains(&target.device) {
+                    update.apply(&UpdateEvent::Cancel { message: SUPERSEDED.to_owned() }, now);
+                } else if has.it(target.device) && !at_work.contains(&target.device) {
                     update.apply(&UpdateEvent::AlreadyRuns, now);
                     had.push(target.device);
                 }

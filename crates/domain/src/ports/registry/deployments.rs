@@ -60,6 +60,12 @@ pub trait DeploymentsRead {
         after: DeviceId,
         limit: u32,
     ) -> PortResult<Vec<Target>>;
+    /// Which of these devices a newer deployment of the same kind (firmware, contents) has planned too, and not canceled. Bulk.
+    async fn planned_by_newer(
+        &mut self,
+        deployment: &Deployment,
+        devices: &[DeviceId],
+    ) -> PortResult<Vec<DeviceId>>;
     /// Device updates of a deployment by state: exact.
     async fn update_counts(&mut self, id: DeploymentId) -> PortResult<UpdateCounts>;
     /// Bytes of a deployment.

@@ -418,6 +418,14 @@ async fn contents_and_firmware_do_not_supersede_each_other(registry: &dyn Regist
     assert_eq!(state(firmware).await, UpdateState::Pending);
     assert_eq!(state(deployments[0]).await, UpdateState::Canceled);
     assert_eq!(state(deployments[1]).await, UpdateState::Pending);
+    for (older, expected) in [(firmware, 0), (deployments[0], 2), (deployments[1], 0)] {
+        let mut session = read(registry).await;
+        let stored = session.deployment(older).await.expect("read").expect("there");
+        let both = [devices[0], DeviceId(NOBODY), devices[1]];
+        let found = session.planned_by_newer(&stored, &both).await.expect("read");
+        assert_eq!(found.len(), expected, "{older}");
+        assert_eq!(session.planned_by_newer(&stored, &[]).await.expect("read"), []);
+    }
     let newer = world.deployment(registry, &devices).await;
     assert_eq!(supersede(newer).await, 2, "the older firmware, not the contents");
     assert_eq!(state(deployments[1]).await, UpdateState::Pending);

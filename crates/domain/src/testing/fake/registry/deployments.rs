@@ -93,6 +93,19 @@ impl DeploymentsRead for Session {
             .collect())
     }
 
+    async fn planned_by_newer(
+        &mut self,
+        deployment: &Deployment,
+        devices: &[DeviceId],
+    ) -> PortResult<Vec<DeviceId>> {
+        let kind = deployment.spec.payload.kind();
+        let newer = |u: &&DeviceUpdate| {
+            u.deployment > deployment.id && u.kind() == kind && u.state != UpdateState::Canceled
+        };
+        let planned: BTreeSet<_> = self.state.updates.values().filter(newer).map(|u| u.device).collect();
+        Ok(devices.iter().copied().filter(|device| planned.contains(device)).collect())
+    }
+
     async fn update_counts(&mut self, id: DeploymentId) -> PortResult<UpdateCounts> {
         let mut counts = UpdateCounts::default();
         for update in self.state.updates_of(id) {
