@@ -16,6 +16,7 @@ mod fleet;
 mod hardware;
 mod http;
 mod identity;
+pub mod load;
 mod mqtt;
 mod net;
 mod report;
