@@ -55,4 +55,6 @@ row_ids! {
     HistoryId,
     /// An audit entry.
     AuditId,
+    /// A one-time code of registration (its row, not its digits).
+    RegistrationCodeId,
 }

@@ -30,6 +30,8 @@ pub struct DeviceRequest {
     pub csr: Option<String>,
     /// Free attributes.
     pub attributes: Attributes,
+    /// Only its identity: it takes no part until it registers itself with a code, or is activated.
+    pub unregistered: bool,
 }
 
 /// One registered device.
@@ -126,7 +128,7 @@ impl Engine {
                 group,
                 region,
                 attributes: r.attributes.clone(),
-                state: DeviceState::Active,
+                state: if r.unregistered { DeviceState::Unregistered } else { DeviceState::Active },
             })
             .collect();
         let created = fresh.len();
@@ -169,8 +171,13 @@ impl Engine {
     ) -> EngineResult<IssuedCertificate> {
         actor.may_change()?;
         let device = self.device(id).await?;
-        let request =
-            DeviceRequest { key: device.spec.key, name: None, csr: Some(csr), attributes: Attributes::new() };
+        let request = DeviceRequest {
+            key: device.spec.key,
+            name: None,
+            csr: Some(csr),
+            attributes: Attributes::new(),
+            unregistered: false,
+        };
         let issued = self.issue_all(&[request]).await?.pop().flatten();
         let issued =
             issued.ok_or_else(|| EngineError::invalid("csr", "a certificate request (PEM) is needed"))?;
@@ -232,7 +239,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`].
     pub async fn device(&self, id: DeviceId) -> EngineResult<Device> {
-        let found = self.ports.registry.read().await?.device(id).await?;
+        let mut found = self.ports.registry.read().await?.device(id).await?;
+        self.freshen(&mut found);
         found.ok_or_else(|| EngineError::not_found("device", format!("id:{id}")))
     }
 
@@ -241,8 +249,17 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`].
     pub async fn device_by_key(&self, key: &DeviceKey) -> EngineResult<Device> {
-        let found = self.ports.registry.read().await?.device_by_key(key).await?;
+        let mut found = self.ports.registry.read().await?.device_by_key(key).await?;
+        self.freshen(&mut found);
         found.ok_or_else(|| EngineError::not_found("device", key))
+    }
+
+    /// Puts over what was read of devices what is known sooner than the registry: whether they are connected, and when they were last
+    /// heard.
+    pub fn freshen<'a>(&self, devices: impl IntoIterator<Item = &'a mut Device>) {
+        for device in devices {
+            self.heard.overlay(device);
+        }
     }
 
     /// Changes one device. Suspending it cuts its connection at once.
@@ -308,6 +325,7 @@ impl Engine {
     }
 
     async fn after_patch(&self, patch: &DevicePatch, devices: &[Device]) {
+        self.briefs.forget(devices.iter().map(|device| &device.spec.key));
         if patch.state == Some(DeviceState::Suspended)
             && let Some(link) = self.link()
         {
@@ -322,6 +340,12 @@ impl Engine {
                 self.raise_rights(&device.spec.key, device.id).await;
             }
         }
+        if patch.state == Some(DeviceState::Active) {
+            for device in devices {
+                self.takes_part(&device.spec.key, device.id);
+            }
+            self.wake();
+        }
         self.feed.tell(crate::Change::Devices { ids: devices.iter().map(|d| d.id).collect() });
     }
 
@@ -333,9 +357,22 @@ impl Engine {
         actor.may_change()?;
         let device = self.device(id).await?;
         let mut work = self.ports.registry.begin("devices").await?;
-        if !work.revoke_certificate(id, serial).await? {
-            return Err(EngineError::not_found("certificate", serial));
-        }
+        let certificates = work.certificates(id).await?;
+        let certificate = certificates
+            .into_iter()
+            .find(|c| c.serial == serial)
+            .ok_or_else(|| EngineError::not_found("certificate", serial))?;
+        work.insert_revocations(&[argosy_domain::model::Revocation {
+            certificate: argosy_domain::model::CertificateName {
+                issuer: certificate.issuer,
+                serial: certificate.serial,
+            },
+            key: device.spec.key.clone(),
+            reason: argosy_domain::model::RevocationReason::Unspecified,
+            revoked_at: self.now(),
+            not_after: Some(certificate.not_after),
+        }])
+        .await?;
         let detail = json!({ "serial": serial });
         audit(
             &mut *work,
@@ -395,6 +432,8 @@ fn allow_row(device: DeviceId, issued: &IssuedCertificate, now: argosy_domain::T
         not_after: issued.not_after,
         state: CertificateState::Active,
         created_at: now,
+        retires_at: None,
+        expired_until: None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use argosy_domain::ports::{PortError, PortErrorKind, PortResult, SeriesKind};
+use sqlx::Executor as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::journal::sync_folder;
@@ -47,7 +48,10 @@ impl EmbeddedSeries {
 /// SQLite does not sync what it copies: done here.
 async fn vacuum_into(reader: &mut SqliteConnection, target: &Path) -> sqlx::Result<()> {
     super::partition::make_file(target)?;
-    sqlx::query("VACUUM INTO ?").bind(target.display().to_string()).execute(reader).await?;
+    // To SQLite the copy is a write, although nothing of the partition is changed.
+    reader.execute("PRAGMA query_only = OFF").await?;
+    sqlx::query("VACUUM INTO ?").bind(target.display().to_string()).execute(&mut *reader).await?;
+    reader.execute("PRAGMA query_only = ON").await?;
     File::open(target)?.sync_all()?;
     Ok(())
 }

@@ -64,7 +64,7 @@ impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
 }
 
 /// Rows, cut into arguments that a server takes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Batch {
     dialect: Dialect,
     columns: Vec<Column>,

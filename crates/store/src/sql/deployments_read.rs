@@ -1,12 +1,12 @@
 //! Deployments and device updates: reading.
 
 use argosy_domain::model::{
-    Deployment, DeploymentState, DeviceState, DeviceUpdate, NewDeployment, UpdateBytes, UpdateCounts,
-    UpdateState,
+    Deployment, DeploymentPayload, DeploymentState, DeviceState, DeviceUpdate, NewDeployment, UpdateBytes,
+    UpdateCounts, UpdateState,
 };
 use argosy_domain::page::{Page, PageRequest};
 use argosy_domain::ports::{DeploymentFilter, DeploymentsRead, PortResult, Target, UpdateFilter};
-use argosy_proto::{DeploymentId, DeviceId, FirmwareId, UserId};
+use argosy_proto::{DeploymentId, DeviceId, FirmwareId, ProductId, UserId};
 use async_trait::async_trait;
 
 use super::batch::Batch;
@@ -16,20 +16,25 @@ use super::row::{Columns, Decoded};
 use super::session::{Order, Session};
 use super::update_rows::{COLUMNS, PAIR, in_flight_states, pairs, update};
 
-const DEPLOYMENT: &str = "SELECT id, name, firmware_id, target, policy, created_by, hash, size, version, state, planned, \
-                          plan_cursor, generation, created_at, started_at, finished_at FROM deployments";
+/// A firmware's deployment names it; one of contents has their ids in order, as a JSON array.
+const DEPLOYMENT: &str = "SELECT id, name, firmware_id, content_ids, target, policy, created_by, product_id, files, size, version, \
+                          state, planned, plan_cursor, generation, created_at, started_at, finished_at FROM deployments";
 
 fn deployment(row: &mut Columns<'_>) -> Decoded<Deployment> {
     Ok(Deployment {
         id: DeploymentId(row.int()?),
         spec: NewDeployment {
             name: row.text()?,
-            firmware: FirmwareId(row.int()?),
+            payload: match (row.opt_int()?, row.opt_json()?) {
+                (Some(firmware), _) => DeploymentPayload::Firmware(FirmwareId(firmware)),
+                (None, contents) => DeploymentPayload::Contents(contents.unwrap_or_default()),
+            },
             target: row.json()?,
             policy: row.json()?,
             created_by: UserId(row.int()?),
         },
-        hash: row.word()?,
+        product: ProductId(row.int()?),
+        files: row.json()?,
         size: row.int()?,
         version: row.text()?,
         state: row.word()?,
@@ -126,52 +131,71 @@ impl DeploymentsRead for Session {
         limit: u32,
     ) -> PortResult<Vec<Target>> {
         const OPERATION: &str = "plan_targets";
-        let product =
-            Query::new("SELECT product_id FROM firmware WHERE id = ?").bind(deployment.spec.firmware.get());
-        let Some(product) = self.one(OPERATION, product, |row| row.int()).await? else {
-            return Ok(Vec::new());
-        };
+        let product = deployment.product;
         let filter = &deployment.spec.target;
-        if filter.product.is_some_and(|p| p.get() != product)
+        if filter.product.is_some_and(|p| p != product)
             || filter.state.is_some_and(|state| state != DeviceState::Active)
         {
             return Ok(Vec::new());
         }
         let filter = argosy_domain::model::DeviceFilter {
-            product: Some(argosy_proto::ProductId(product)),
+            product: Some(product),
             state: Some(DeviceState::Active),
             ..filter.clone()
         };
-        let filtered = self.filtered(OPERATION, &filter).await?;
-        let mut query = Query::new("SELECT d.id, d.device_key, d.image_hash FROM devices d");
-        if filtered.needs_status {
-            query.push(" JOIN device_status s ON s.device_id = d.id");
-        }
-        query.push(" WHERE d.id > ?").arg(after.get());
+        let filtered = self.filtered(OPERATION, &filter, i64::from(limit)).await?;
+        let mut query = Query::new("SELECT d.id, d.device_key, d.image_hash FROM ");
+        query.push(&filtered.tables).push(" WHERE d.id > ?").arg(after.get());
         query.append(filtered.conditions).push(" ORDER BY d.id LIMIT ?").arg(i64::from(limit));
         self.all(OPERATION, query, target).await
     }
 
+    async fn planned_by_newer(
+        &mut self,
+        deployment: &Deployment,
+        devices: &[DeviceId],
+    ) -> PortResult<Vec<DeviceId>> {
+        const OPERATION: &str = "planned_by_newer";
+        let contents = deployment.spec.payload.firmware().is_none();
+        // As a rule there is none, and nobody is asked.
+        let newer = format!(
+            "SELECT id FROM deployments WHERE id > ? AND firmware_id IS {} LIMIT 1",
+            if contents { "NULL" } else { "NOT NULL" }
+        );
+        let newer = Query::new(newer).bind(deployment.id.get());
+        if self.one(OPERATION, newer, |row| row.int()).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let query = format!(
+            "SELECT DISTINCT u.device_id FROM {} {} device_updates u ON u.device_id = e.id \
+             AND u.deployment_id > ? AND u.files {} AND {} <> 'canceled'",
+            self.dialect.rows(&[int("id")]),
+            self.dialect.lead_join(),
+            if contents { "> 0" } else { "= 0" },
+            self.dialect.unindexed("u.state"),
+        );
+        let mut batch = Batch::new(self.dialect, &[int("id")]);
+        devices.iter().for_each(|device| batch.row(&[device.get().into()]));
+        let mut found = Vec::new();
+        for chunk in batch.arguments() {
+            let query = Query::new(query.clone()).bind(chunk).bind(deployment.id.get());
+            found.extend(self.all(OPERATION, query, |row| row.int().map(DeviceId)).await?);
+        }
+        Ok(found)
+    }
+
     async fn update_counts(&mut self, id: DeploymentId) -> PortResult<UpdateCounts> {
-        let query =
-            Query::new("SELECT state, COUNT(*) FROM device_updates WHERE deployment_id = ? GROUP BY state");
-        let counts: Vec<(UpdateState, u64)> =
-            self.all("update_counts", query.bind(id.get()), |row| Ok((row.word()?, row.number()?))).await?;
-        Ok(UpdateCounts(counts.into_iter().collect()))
+        let tallies = self.update_tallies("update_counts", id).await?;
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        Ok(UpdateCounts(tallies.iter().map(|t| (t.state, count(t.updates))).collect()))
     }
 
     async fn update_bytes(&mut self, id: DeploymentId) -> PortResult<UpdateBytes> {
-        let query = format!(
-            "SELECT {}, {} FROM device_updates WHERE deployment_id = ?",
-            self.dialect.sum("downloaded_bytes"),
-            self.dialect.sum("total_bytes"),
-        );
-        let bytes = self
-            .one("update_bytes", Query::new(query).bind(id.get()), |row| {
-                Ok(UpdateBytes { downloaded: row.int()?, total: row.int()? })
-            })
-            .await?;
-        Ok(bytes.unwrap_or_default())
+        let tallies = self.update_tallies("update_bytes", id).await?;
+        Ok(UpdateBytes {
+            downloaded: tallies.iter().map(|t| t.downloaded).sum(),
+            total: tallies.iter().map(|t| t.total).sum(),
+        })
     }
 
     async fn device_update(

@@ -1,9 +1,12 @@
 //! Deployments and device updates: writing. What must not happen twice is a conditional write: the stored generation, revision
 //! or state must still be the one that was read.
 
+use std::collections::{BTreeMap, HashSet};
+
 use argosy_domain::Timestamp;
 use argosy_domain::model::{
-    Deployment, DeploymentState, DeviceUpdate, MAX_UPDATE_MESSAGE, NewDeployment, UpdateState,
+    Deployment, DeploymentPayload, DeploymentState, DeviceUpdate, MAX_UPDATE_MESSAGE, NewDeployment,
+    UpdateState,
 };
 use argosy_domain::ports::{CancelChunk, DeploymentsWrite, PortError, PortResult};
 use argosy_proto::{DeploymentId, DeviceId};
@@ -22,6 +25,7 @@ const MUTABLE: &[&str] = &[
     "progress",
     "downloaded_bytes",
     "total_bytes",
+    "files_done",
     "message",
     "dispatched_at",
     "download_started_at",
@@ -36,6 +40,42 @@ impl Session {
         let query = format!("SELECT COUNT(*) FROM {table} WHERE id IN {}", self.dialect.ids());
         let found = self.count(operation, Query::new(query).bind(json(operation, ids)?)).await?;
         Ok(found == ids.len() as u64)
+    }
+
+    /// Which of these updates exist: none, as a rule, and then one look at the range says so.
+    async fn already_planned(
+        &mut self,
+        operation: &'static str,
+        updates: &[DeviceUpdate],
+    ) -> PortResult<HashSet<Pair>> {
+        let mut ranges: BTreeMap<DeploymentId, (DeviceId, DeviceId)> = BTreeMap::new();
+        for update in updates {
+            let (first, last) = ranges.entry(update.deployment).or_insert((update.device, update.device));
+            (*first, *last) = ((*first).min(update.device), (*last).max(update.device));
+        }
+        let mut known = HashSet::new();
+        for (deployment, (first, last)) in ranges {
+            let query = "SELECT device_id FROM device_updates WHERE deployment_id = ? AND device_id BETWEEN ? AND ? LIMIT 1";
+            let query = Query::new(query).bind(deployment.get()).bind(first.get()).bind(last.get());
+            if self.one(operation, query, |row| row.int()).await?.is_none() {
+                continue;
+            }
+            let own = updates.iter().filter(|u| u.deployment == deployment).map(|u| (deployment, u.device));
+            let query = format!(
+                "SELECT t.deployment_id, t.device_id FROM {} {} device_updates t \
+                 ON t.deployment_id = e.deployment_id AND t.device_id = e.device_id",
+                self.dialect.rows(PAIR),
+                self.dialect.lead_join(),
+            );
+            for chunk in pairs(self.dialect, own).arguments() {
+                let query = Query::new(query.clone()).bind(chunk);
+                let found = self
+                    .all(operation, query, |row| Ok((DeploymentId(row.int()?), DeviceId(row.int()?))))
+                    .await?;
+                known.extend(found);
+            }
+        }
+        Ok(known)
     }
 
     /// Up to `limit` updates in one of the states, off the index: key and state.
@@ -87,13 +127,15 @@ impl Session {
             ("revision", Query::new("t.revision + 1")),
         ];
         let on = "t.deployment_id = e.deployment_id AND t.device_id = e.device_id";
+        let mut keys = pairs(self.dialect, keys);
+        let tallied = self.tally_ended(operation, keys.clone(), state).await?;
         let mut ended = 0;
-        for chunk in pairs(self.dialect, keys).arguments() {
+        for chunk in keys.arguments() {
             let only = Query::new("t.finished_at IS NULL");
             let query = self.dialect.update_rows("device_updates", PAIR, chunk, on, &set, only);
             ended += self.run(operation, query).await?;
         }
-        Ok(ended)
+        Self::as_tallied(operation, tallied, ended)
     }
 }
 
@@ -101,25 +143,33 @@ impl Session {
 impl DeploymentsWrite for Session {
     async fn insert_deployment(&mut self, new: &NewDeployment, now: Timestamp) -> PortResult<DeploymentId> {
         const OPERATION: &str = "insert_deployment";
-        // What is deployed is copied: the row then says for ever what was sent.
+        let (product, files, version) = self.deployed(OPERATION, &new.payload).await?;
+        let size: i64 = files.iter().map(|file| file.size).sum();
+        let contents = match &new.payload {
+            DeploymentPayload::Firmware(_) => None,
+            DeploymentPayload::Contents(ids) => Some(json(OPERATION, ids)?),
+        };
         let query = Query::new(
-            "INSERT INTO deployments (name, name_lower, firmware_id, target, policy, created_by, hash, size, version, state, \
-             planned, plan_cursor, generation, created_at) \
-             SELECT ?, ?, f.id, ?, ?, ?, a.hash, a.size, f.version, ?, 0, 0, 0, ? \
-             FROM firmware f JOIN artifacts a ON a.id = f.artifact_id WHERE f.id = ?",
-        );
-        let query = Query::bind(query, new.name.as_str())
-            .bind(new.name.to_ascii_lowercase())
-            .bind(json(OPERATION, &new.target)?)
-            .bind(json(OPERATION, &new.policy)?)
-            .bind(new.created_by.get())
-            .bind(DeploymentState::Planning.as_str())
-            .bind(now)
-            .bind(new.firmware.get());
-        match self.insert(OPERATION, query).await? {
-            Some(id) => Ok(DeploymentId(id)),
-            None => Err(PortError::reference(OPERATION, "deployment.firmware")),
-        }
+            "INSERT INTO deployments (name, name_lower, firmware_id, content_ids, product_id, files, target, policy, created_by, size, \
+             version, state, planned, plan_cursor, generation, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)",
+        )
+        .bind(new.name.as_str())
+        .bind(new.name.to_ascii_lowercase())
+        .bind(new.payload.firmware().map(|id| id.get()))
+        .bind(contents)
+        .bind(product.get())
+        .bind(json(OPERATION, &files)?)
+        .bind(json(OPERATION, &new.target)?)
+        .bind(json(OPERATION, &new.policy)?)
+        .bind(new.created_by.get())
+        .bind(size)
+        .bind(version)
+        .bind(DeploymentState::Planning.as_str())
+        .bind(now);
+        let id = self.insert_id(OPERATION, query).await?;
+        self.insert_deployment_contents(OPERATION, id, new.payload.contents()).await?;
+        Ok(DeploymentId(id))
     }
 
     async fn save_deployment(&mut self, deployment: &Deployment) -> PortResult<bool> {
@@ -146,9 +196,17 @@ impl DeploymentsWrite for Session {
             ids.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
         };
         let deployments = distinct(&mut updates.iter().map(|u| u.deployment.get()));
-        if !self.all_exist(OPERATION, "deployments", &deployments).await? {
+        // Held until the end, so that nobody else inserts the same updates meanwhile: who is new is counted.
+        let held = format!(
+            "SELECT id FROM deployments WHERE id IN {} ORDER BY id{}",
+            self.dialect.ids(),
+            self.dialect.for_update()
+        );
+        let held = Query::new(held).bind(json(OPERATION, &deployments)?);
+        if self.all(OPERATION, held, |row| row.int()).await? != deployments {
             return Err(PortError::reference(OPERATION, "update.deployment"));
         }
+        let known = self.already_planned(OPERATION, updates).await?;
         let devices = distinct(&mut updates.iter().map(|u| u.device.get()));
         if !self.all_exist(OPERATION, "devices", &devices).await? {
             return Err(PortError::reference(OPERATION, "update.device"));
@@ -160,6 +218,8 @@ impl DeploymentsWrite for Session {
         for chunk in batch.arguments() {
             self.run(OPERATION, Query::new(statement.clone()).bind(chunk)).await?;
         }
+        let mut known = known;
+        self.tally_inserted(updates.iter().filter(|u| known.insert((u.deployment, u.device))));
         Ok(())
     }
 
@@ -176,13 +236,14 @@ impl DeploymentsWrite for Session {
         let set: Vec<_> =
             MUTABLE.iter().zip(values).map(|(column, value)| (*column, Query::new(value))).collect();
         let on = "t.deployment_id = e.deployment_id AND t.device_id = e.device_id";
+        let tallied = self.tally_saved(OPERATION, updates).await?;
         let mut matched = 0;
         for chunk in batch.arguments() {
             let only = Query::new("t.revision = e.was");
             let query = self.dialect.update_rows("device_updates", &columns, chunk, on, &set, only);
             matched += self.run(OPERATION, query).await?;
         }
-        Ok(matched)
+        Self::as_tallied(OPERATION, tallied, matched)
     }
 
     async fn cancel_updates(
@@ -235,7 +296,7 @@ impl DeploymentsWrite for Session {
         const OPERATION: &str = "supersede_pending";
         let query = format!(
             "SELECT u.deployment_id, u.device_id FROM device_updates n {lead} device_updates u ON u.device_id = n.device_id \
-             AND u.finished_at IS NULL AND u.deployment_id < n.deployment_id AND {pending} \
+             AND u.finished_at IS NULL AND u.deployment_id < n.deployment_id AND {pending} AND (u.files = 0) = (n.files = 0) \
              WHERE n.deployment_id = ? AND n.device_id > ? AND n.device_id <= ?{keep}",
             lead = self.dialect.lead_join(),
             // The index by device leads; the state only checks.

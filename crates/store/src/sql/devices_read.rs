@@ -2,12 +2,12 @@
 
 use argosy_domain::model::{Admission, Certificate, Device, DeviceFilter, FirmwareChange, NewDevice};
 use argosy_domain::page::{Page, PageRequest};
-use argosy_domain::ports::{DeviceBrief, DeviceCounts, DevicesRead, PortResult};
+use argosy_domain::ports::{CountScope, DeviceBrief, DeviceCounts, DeviceTally, DevicesRead, PortResult};
 use argosy_proto::{DeploymentId, DeviceId, DeviceKey, FirmwareId, GroupId, HistoryId, ProductId, RegionId};
 use async_trait::async_trait;
 
 use super::batch::Batch;
-use super::dialect::text;
+use super::dialect::{int, text};
 use super::query::Query;
 use super::row::{Columns, Decoded};
 use super::session::{Order, Session};
@@ -17,7 +17,7 @@ pub(super) const DEVICE: &str = "SELECT d.id, d.device_key, d.name, d.product_id
      d.firmware_version, d.image_hash, \
      (SELECT MAX(f.id) FROM artifacts a JOIN firmware f ON f.artifact_id = a.id \
       WHERE a.hash = d.image_hash AND f.product_id = d.product_id), \
-     d.capabilities, COALESCE((SELECT m.mismatch FROM device_shown m WHERE m.device_id = d.id), 0), s.online, s.online_changed_at, s.last_seen_at, s.status, d.created_at, d.updated_at";
+     d.capabilities, COALESCE((SELECT m.mismatch FROM device_shown m WHERE m.device_id = d.id), 0), s.online, s.online_changed_at, s.last_seen_at, d.created_at, d.updated_at";
 
 pub(super) fn device(row: &mut Columns<'_>) -> Decoded<Device> {
     Ok(Device {
@@ -39,7 +39,6 @@ pub(super) fn device(row: &mut Columns<'_>) -> Decoded<Device> {
         online: row.flag()?,
         online_changed_at: row.opt_time()?,
         last_seen_at: row.opt_time()?,
-        status: row.opt_text()?,
         created_at: row.time()?,
         updated_at: row.time()?,
     })
@@ -104,18 +103,6 @@ impl Session {
         query.push(" FROM devices d JOIN device_status s ON s.device_id = d.id WHERE ").append(condition);
         self.one(operation, query, device).await
     }
-
-    /// Devices by the values of a column of theirs, most first.
-    async fn tally<T>(
-        &mut self,
-        column: &str,
-        limit: i64,
-        decode: fn(&mut Columns<'_>) -> Decoded<(T, u64)>,
-    ) -> PortResult<Vec<(T, u64)>> {
-        let query =
-            format!("SELECT {column}, COUNT(*) AS n FROM devices GROUP BY {column} ORDER BY n DESC LIMIT ?");
-        self.all("device_counts", Query::new(query).bind(limit), decode).await
-    }
 }
 
 #[async_trait]
@@ -147,55 +134,51 @@ impl DevicesRead for Session {
 
     async fn devices(&mut self, filter: &DeviceFilter, page: &PageRequest) -> PortResult<Page<Device>> {
         const OPERATION: &str = "devices";
-        let filtered = self.filtered(OPERATION, filter).await?;
-        let id = if filtered.by_presence { "s.device_id" } else { "d.id" };
+        let mut ids = self.device_ids(OPERATION, filter, page).await?;
+        let limit = usize::try_from(page.bounded()).unwrap_or(usize::MAX);
+        let more = ids.len() > limit;
+        ids.truncate(limit);
         // The page's ids first, then their rows: PostgreSQL does not carry a range over a join.
-        let mut query = Query::new(DEVICE);
-        query.push(&format!(" FROM (SELECT {id} AS id FROM devices d"));
-        if filtered.needs_status {
-            query.push(" JOIN device_status s ON s.device_id = d.id");
-        }
-        query.push(" WHERE 1 = 1").append(filtered.conditions);
-        if let Some(after) = Order::OldestFirst.after(OPERATION, id, page)? {
-            query.push(" AND ").append(after);
-        }
-        query.append(Order::OldestFirst.limit(id, page));
-        query.push(
-            ") AS p JOIN devices d ON d.id = p.id JOIN device_status s ON s.device_id = p.id ORDER BY p.id",
+        let mut batch = Batch::new(self.dialect, &[int("id")]);
+        ids.iter().for_each(|id| batch.row(&[(*id).into()]));
+        let lead = self.dialect.lead_join();
+        let query = format!(
+            "{DEVICE} FROM {} {lead} devices d ON d.id = e.id {lead} device_status s ON s.device_id = e.id ORDER BY d.id",
+            self.dialect.rows(batch.columns()),
         );
-        self.page(OPERATION, page, query, device, |d| d.id.get()).await
+        let mut items = Vec::with_capacity(ids.len());
+        for rows in batch.arguments() {
+            items.extend(self.all(OPERATION, Query::new(query.clone()).bind(rows), device).await?);
+        }
+        let next = if more { ids.last().map(i64::to_string) } else { None };
+        Ok(Page { items, next })
     }
 
     async fn count_devices(&mut self, filter: &DeviceFilter) -> PortResult<u64> {
         const OPERATION: &str = "count_devices";
-        let filtered = self.filtered(OPERATION, filter).await?;
-        let tables = match (filtered.needs_status, filtered.by_presence) {
-            (_, true) => "device_status s",
-            (true, false) => "devices d JOIN device_status s ON s.device_id = d.id",
-            (false, false) => "devices d",
-        };
-        let mut query = Query::new(format!("SELECT COUNT(*) FROM {tables} WHERE 1 = 1"));
-        query.append(filtered.conditions);
+        if let Some(size) = self.fleet_size(OPERATION, filter).await? {
+            return Ok(size);
+        }
+        let filtered = self.filtered(OPERATION, filter, i64::MAX).await?;
+        let mut query = Query::new("SELECT COUNT(*) FROM ");
+        query.push(&filtered.tables).push(" WHERE 1 = 1").append(filtered.conditions);
         self.count(OPERATION, query).await
     }
 
-    async fn device_counts(&mut self) -> PortResult<DeviceCounts> {
-        const ALL: i64 = i64::MAX;
-        let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        let online = Query::new("SELECT COUNT(*) FROM device_status WHERE online = 1");
-        let online = self.count("device_counts", online).await?;
-        let mut by_state = self.tally("state", ALL, |row| Ok((row.word()?, row.number()?))).await?;
-        by_state.sort_unstable_by_key(|(state, _): &(argosy_domain::model::DeviceState, u64)| *state);
-        let by_version =
-            self.tally("firmware_version", 100, |row| Ok((row.opt_text()?, row.number()?))).await?;
-        let mut by_group =
-            self.tally("group_id", ALL, |row| Ok((row.opt_int()?.map(GroupId), row.number()?))).await?;
-        by_group.sort_unstable_by_key(|(group, _)| *group);
-        let mut by_region =
-            self.tally("region_id", ALL, |row| Ok((row.opt_int()?.map(RegionId), row.number()?))).await?;
-        by_region.sort_unstable_by_key(|(region, _)| *region);
-        let total = by_state.iter().map(|(_, n)| *n).sum::<u64>().max(count(0));
-        Ok(DeviceCounts { total, online, by_state, by_version, by_group, by_region })
+    async fn device_counts(&mut self, scope: &CountScope) -> PortResult<DeviceCounts> {
+        self.fleet_counts(scope).await
+    }
+
+    async fn group_tallies(&mut self, groups: &[GroupId]) -> PortResult<Vec<(GroupId, DeviceTally)>> {
+        let ids: Vec<_> = groups.iter().map(|id| id.get()).collect();
+        let found = self.fleet_sizes("group_tallies", ("group_id", "region_id"), &ids).await?;
+        Ok(found.into_iter().map(|(id, tally)| (GroupId(id), tally)).collect())
+    }
+
+    async fn region_tallies(&mut self, regions: &[RegionId]) -> PortResult<Vec<(RegionId, DeviceTally)>> {
+        let ids: Vec<_> = regions.iter().map(|id| id.get()).collect();
+        let found = self.fleet_sizes("region_tallies", ("region_id", "group_id"), &ids).await?;
+        Ok(found.into_iter().map(|(id, tally)| (RegionId(id), tally)).collect())
     }
 
     async fn admission(&mut self, issuer: &str, serial: &str) -> PortResult<Option<Admission>> {

@@ -1,5 +1,7 @@
 //! Devices, certificates, firmware history: writing.
 
+use std::collections::HashMap;
+
 use argosy_domain::Timestamp;
 use argosy_domain::model::{Certificate, DevicePatch, DeviceTouch, FirmwareChange, NewDevice};
 use argosy_domain::ports::{DevicesWrite, PortError, PortErrorKind, PortResult};
@@ -8,6 +10,7 @@ use async_trait::async_trait;
 
 use super::batch::{Batch, SHORT, cut};
 use super::dialect::{Column, Existing, int, text};
+use super::fleet::{STANDING, Standing, standing};
 use super::query::{Query, json};
 use super::session::Session;
 
@@ -85,15 +88,36 @@ impl Session {
         Ok(())
     }
 
-    /// Heard at, and the last status.
+    /// Where those devices of a batch (member `id`) count for which `only` holds, as they are until the unit of work ends.
+    async fn standings(
+        &mut self,
+        operation: &'static str,
+        batch: &mut Batch,
+        only: &str,
+    ) -> PortResult<Vec<(i64, Standing)>> {
+        let lead = self.dialect.lead_join();
+        let query = format!(
+            "SELECT d.id, {STANDING} FROM {} {lead} devices d ON d.id = e.id {lead} device_status s ON s.device_id = e.id \
+             WHERE {only}{}",
+            self.dialect.rows(batch.columns()),
+            self.dialect.for_update_of("d, s"),
+        );
+        let mut found = Vec::new();
+        for rows in batch.arguments() {
+            let query = Query::new(query.clone()).bind(rows);
+            found.extend(self.all(operation, query, |row| Ok((row.int()?, standing(row)?))).await?);
+        }
+        Ok(found)
+    }
+
+    /// Heard at.
     async fn touch_seen(&mut self, touches: &[DeviceTouch]) -> PortResult<()> {
-        let mut batch = Batch::new(self.dialect, &[int("id"), int("seen"), text("status")]);
+        let mut batch = Batch::new(self.dialect, &[int("id"), int("seen")]);
         for t in touches {
-            batch.row(&[t.device.get().into(), t.seen_at.into(), t.status.as_deref().into()]);
+            batch.row(&[t.device.get().into(), t.seen_at.into()]);
         }
         let seen = "CASE WHEN t.last_seen_at > e.seen THEN t.last_seen_at ELSE e.seen END";
-        let set =
-            [("last_seen_at", Query::new(seen)), ("status", Query::new("COALESCE(e.status, t.status)"))];
+        let set = [("last_seen_at", Query::new(seen))];
         self.update_all("touch_devices", STATUS, batch, &set, Query::default()).await
     }
 
@@ -102,8 +126,14 @@ impl Session {
         let mut batch = Batch::new(self.dialect, &[int("id"), int("seen"), int("online")]);
         for t in touches {
             if let Some(online) = t.online {
-                batch.row(&[t.device.get().into(), t.seen_at.into(), online.into()]);
+                let at = t.online_at.unwrap_or(t.seen_at);
+                batch.row(&[t.device.get().into(), at.into(), online.into()]);
             }
+        }
+        let changes = self.standings("touch_devices", &mut batch.clone(), "s.online <> e.online").await?;
+        for (_, before) in changes {
+            let after = Standing { online: !before.online, ..before.clone() };
+            self.tally_device_moved(&before, &after);
         }
         let set = [("online", Query::new("e.online")), ("online_changed_at", Query::new("e.seen"))];
         let only = Query::new("(t.online <> e.online OR t.online_changed_at IS NULL)");
@@ -134,11 +164,26 @@ impl Session {
             ("image_hash", Query::new(image)),
             ("capabilities", Query::new("COALESCE(e.capabilities, t.capabilities)")),
         ];
-        let only = Query::new(format!(
-            "((e.version IS NOT NULL AND {}) OR (e.has_image = 1 AND {}) OR e.capabilities <> t.capabilities)",
-            self.dialect.differs("t.firmware_version", "e.version"),
-            self.dialect.differs("t.image_hash", "e.image"),
-        ));
+        let differs = |t: &str| {
+            format!(
+                "((e.version IS NOT NULL AND {}) OR (e.has_image = 1 AND {}) OR e.capabilities <> {t}.capabilities)",
+                self.dialect.differs(&format!("{t}.firmware_version"), "e.version"),
+                self.dialect.differs(&format!("{t}.image_hash"), "e.image"),
+            )
+        };
+        let (changed, only) = (differs("d"), Query::new(differs("t")));
+        let changes = self.standings(OPERATION, &mut batch.clone(), &changed).await?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let versions: HashMap<i64, &str> =
+            touches.iter().filter_map(|t| Some((t.device.get(), t.firmware_version.as_deref()?))).collect();
+        for (id, before) in changes {
+            if let Some(version) = versions.get(&id) {
+                let after = Standing { version: Some(cut(version, SHORT).to_owned()), ..before.clone() };
+                self.tally_device_moved(&before, &after);
+            }
+        }
         self.update_all(OPERATION, ("devices", "t.id = e.id"), batch, &set, only).await
     }
 }
@@ -191,11 +236,28 @@ impl DevicesWrite for Session {
             let why = "the rows that were inserted are not there";
             return Err(PortError::new(OPERATION, PortErrorKind::Internal).with_source(why));
         }
+        for (device, id) in new.iter().zip(&ids) {
+            self.tally_device(&device.into(), 1);
+            self.name_device(*id, &device.name, &device.key);
+        }
         Ok(ids)
     }
 
     async fn patch_device(&mut self, id: DeviceId, patch: &DevicePatch, now: Timestamp) -> PortResult<bool> {
         const OPERATION: &str = "patch_device";
+        let query = format!(
+            "SELECT d.device_key, {STANDING} FROM devices d JOIN device_status s ON s.device_id = d.id WHERE d.id = ?{}",
+            self.dialect.for_update_of("d, s"),
+        );
+        let query = Query::new(query).bind(id.get());
+        let found = self.one(OPERATION, query, |row| Ok((row.key()?, standing(row)?))).await?;
+        let Some((key, before)) = found else { return Ok(false) };
+        let after = Standing {
+            group: patch.group.map_or(before.group, |group| group.map(|g| g.get())),
+            region: patch.region.map_or(before.region, |region| region.map(|r| r.get())),
+            state: patch.state.unwrap_or(before.state),
+            ..before.clone()
+        };
         let mut query = Query::new("UPDATE devices SET updated_at = ?").bind(now);
         if let Some(name) = &patch.name {
             query.push(", name = ?, name_lower = ?").arg(name.as_str()).arg(name.to_ascii_lowercase());
@@ -214,7 +276,13 @@ impl DevicesWrite for Session {
         }
         query.push(" WHERE id = ?").arg(id.get());
         match self.run(OPERATION, query).await {
-            Ok(rows) => Ok(rows > 0),
+            Ok(_) => {
+                self.tally_device_moved(&before, &after);
+                if let Some(name) = &patch.name {
+                    self.name_device(id, name, &key);
+                }
+                Ok(true)
+            }
             Err(error) => {
                 let probes = [
                     (
@@ -241,7 +309,9 @@ impl DevicesWrite for Session {
 
     async fn all_offline(&mut self, now: Timestamp) -> PortResult<u64> {
         let query = Query::new("UPDATE device_status SET online = 0, online_changed_at = ? WHERE online = 1");
-        self.run("all_offline", query.bind(now)).await
+        let rows = self.run("all_offline", query.bind(now)).await?;
+        self.tally_all_offline("all_offline").await?;
+        Ok(rows)
     }
 
     async fn insert_certificates(&mut self, certificates: &[Certificate]) -> PortResult<()> {

@@ -233,6 +233,14 @@ impl Dialect {
         }
     }
 
+    /// Two texts one after the other; NULL if one of them is.
+    pub(super) fn join_text(self, left: &str, right: &str) -> String {
+        match self {
+            Self::Sqlite | Self::Postgres => format!("{left} || {right}"),
+            Self::Mysql => format!("CONCAT({left}, {right})"),
+        }
+    }
+
     /// A sum as an integer (PostgreSQL and MySQL make a decimal of it, which the driver does not know).
     pub(super) fn sum(self, value: &str) -> String {
         match self {
@@ -242,11 +250,89 @@ impl Dialect {
         }
     }
 
+    /// How many tables of this name there are; 0 or 1.
+    pub(super) const fn has_table(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
+            Self::Postgres => {
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?"
+            }
+            Self::Mysql => {
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?"
+            }
+        }
+    }
+
     /// Keeps rows that were read in a unit of work as they are until it ends. SQLite has one writer anyway.
     pub(super) const fn for_update(self) -> &'static str {
         match self {
             Self::Sqlite => "",
             Self::Postgres | Self::Mysql => " FOR UPDATE",
+        }
+    }
+
+    /// The same for the rows of one table of a join: to be put last in a sub-select.
+    pub(super) fn for_update_of(self, table: &str) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres => format!(" FOR NO KEY UPDATE OF {table}"),
+            Self::Mysql => " FOR UPDATE".to_owned(),
+        }
+    }
+
+    /// `INSERT` of a numbered batch's rows that adds the `sums` to those of a row with the same key, where there is one.
+    pub(super) fn add_rows(self, table: &str, key: &[Column], sums: &[Column]) -> String {
+        let names = |columns: &[Column]| columns.iter().map(|c| c.name).collect::<Vec<_>>().join(", ");
+        let columns: Vec<Column> = key.iter().chain(sums).copied().collect();
+        let values = columns.iter().map(|c| format!("e.{}", c.name)).collect::<Vec<_>>().join(", ");
+        let numbered: Vec<Column> = columns.iter().copied().chain([int("n")]).collect();
+        let add = |new: &dyn Fn(&str) -> String| {
+            let each = sums.iter().map(|c| format!("{0} = {table}.{0} + {1}", c.name, new(c.name)));
+            each.collect::<Vec<_>>().join(", ")
+        };
+        let tail = match self {
+            Self::Sqlite | Self::Postgres => {
+                format!("ON CONFLICT ({}) DO UPDATE SET {}", names(key), add(&|c| format!("excluded.{c}")))
+            }
+            Self::Mysql => format!("ON DUPLICATE KEY UPDATE {}", add(&|c| format!("VALUES({c})"))),
+        };
+        let (rows, names) = (self.rows(&numbered), names(&columns));
+        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {rows} WHERE 1 = 1 ORDER BY e.n {tail}")
+    }
+
+    /// `INSERT` of a numbered batch's rows that takes the place of a row with the same key, where there is one.
+    pub(super) fn put_rows(self, table: &str, key: &[Column], columns: &[Column]) -> String {
+        let names = |columns: &[Column]| columns.iter().map(|c| c.name).collect::<Vec<_>>().join(", ");
+        let values = columns.iter().map(|c| self.value(c)).collect::<Vec<_>>().join(", ");
+        let numbered: Vec<Column> = columns.iter().copied().chain([int("n")]).collect();
+        let others = columns.iter().filter(|c| key.iter().all(|k| k.name != c.name));
+        let set = |new: &dyn Fn(&str) -> String| {
+            others.clone().map(|c| format!("{} = {}", c.name, new(c.name))).collect::<Vec<_>>().join(", ")
+        };
+        let tail = match self {
+            Self::Sqlite | Self::Postgres => {
+                format!("ON CONFLICT ({}) DO UPDATE SET {}", names(key), set(&|c| format!("excluded.{c}")))
+            }
+            Self::Mysql => format!("ON DUPLICATE KEY UPDATE {}", set(&|c| format!("VALUES({c})"))),
+        };
+        let (rows, names) = (self.rows(&numbered), names(columns));
+        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {rows} WHERE 1 = 1 ORDER BY e.n {tail}")
+    }
+
+    /// `DELETE` of the rows of `table` (`t` in the condition `only`) that have one of a numbered batch's keys.
+    pub(super) fn delete_rows(self, table: &str, key: &[Column], only: &str) -> String {
+        let numbered: Vec<Column> = key.iter().copied().chain([int("n")]).collect();
+        let rows = self.rows(&numbered);
+        let each = |side: &str| key.iter().map(|c| format!("{side}{}", c.name)).collect::<Vec<_>>();
+        let on = key.iter().map(|c| format!("t.{0} = e.{0}", c.name)).collect::<Vec<_>>().join(" AND ");
+        match self {
+            Self::Sqlite => format!(
+                "DELETE FROM {table} AS t WHERE {only} AND ({}) IN (SELECT {} FROM {rows})",
+                each("t.").join(", "),
+                each("e.").join(", "),
+            ),
+            Self::Postgres => format!("DELETE FROM {table} AS t USING {rows} WHERE {on} AND {only}"),
+            Self::Mysql => format!("DELETE t FROM {rows} STRAIGHT_JOIN {table} AS t ON {on} WHERE {only}"),
         }
     }
 

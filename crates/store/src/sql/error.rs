@@ -12,18 +12,28 @@ const UNIQUE: &[(&str, &str, &str)] = &[
     ("artifacts.hash", "artifacts_hash", "artifact.hash"),
     ("uploads.id", "uploads_pkey", "upload.id"),
     ("firmware.product_id", "firmware_file", "firmware.file"),
+    ("contents.title_lower", "contents_title", "content.title"),
+    ("contents.product_id", "contents_binary", "content.binary"),
     ("devices.device_key", "devices_key", "device.key"),
     ("certificates.issuer", "certificates_serial", "certificate.serial"),
+    ("imported_identities.issuer", "imported_identities_pkey", "imported.identity"),
     ("users.name", "users_name", "user.name"),
     ("sessions.token_hash", "sessions_pkey", "session.token"),
     ("api_tokens.token_hash", "api_tokens_hash", "token.hash"),
     ("idempotency.record_key", "idempotency_pkey", "idempotency.key"),
+    ("registration_codes.live_mac", "registration_codes_live", "registration.code"),
+    ("registration_tries.device_id", "registration_tries_pkey", "registration.tries"),
 ];
 
 /// Foreign keys that an inserting operation may break. SQLite does not name them: see `Session::name_reference`.
 const FOREIGN: &[(&str, &str)] = &[
     ("firmware_product", "firmware.product"),
     ("firmware_artifact", "firmware.artifact"),
+    ("contents_product", "content.product"),
+    ("contents_original_file", "content.artifact"),
+    ("contents_binary_file", "content.artifact"),
+    ("contents_preview_file", "content.artifact"),
+    ("contents_thumbnail_file", "content.artifact"),
     ("devices_product", "device.product"),
     ("devices_group", "device.group"),
     ("devices_region", "device.region"),
@@ -62,6 +72,7 @@ fn unique(operation: &'static str, error: &dyn DatabaseError) -> Option<&'static
         "insert_upload" => return Some("upload.id"),
         "insert_idempotency" => return Some("idempotency.key"),
         "insert_session" => return Some("session.token"),
+        "insert_imported_identities" => return Some("imported.identity"),
         _ => {}
     }
     let named = error.constraint();
@@ -78,7 +89,9 @@ fn foreign(operation: &'static str, error: &dyn DatabaseError) -> Option<&'stati
         "delete_group" => return Some("group.in_use"),
         "delete_region" => return Some("region.in_use"),
         "delete_firmware" => return Some("firmware.in_use"),
+        "delete_content" => return Some("content.in_use"),
         "insert_certificates" => return Some("certificate.device"),
+        "insert_imported_identities" => return Some("imported.device"),
         "insert_deployment" => return Some("deployment.firmware"),
         "insert_session" => return Some("session.user"),
         "insert_api_token" => return Some("token.user"),

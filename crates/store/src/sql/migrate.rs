@@ -22,7 +22,15 @@ macro_rules! sources {
         )),*];
     };
 }
-sources! { 1 "0001_registry" }
+sources! {
+    1 "0001_registry",
+    2 "0002_content",
+    3 "0003_registration",
+    4 "0004_certificates",
+    5 "0005_tallies",
+    6 "0006_series",
+    7 "0007_hold",
+}
 
 /// A migration that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +137,27 @@ pub(super) async fn migrate(
     })?;
     let new = SOURCES.iter().filter(|(version, ..)| !before.contains(version));
     Ok(new.map(|(version, name, _)| AppliedMigration { version: *version, name }).collect())
+}
+
+/// Makes the schema that these migrations made, on an empty database: what was dumped with it fits into no other.
+pub(super) async fn migrate_to(
+    dialect: Dialect,
+    connection: &mut PoolConnection<Any>,
+    migrations: &[i64],
+) -> Result<(), SchemaError> {
+    if let Some(found) =
+        migrations.iter().copied().find(|version| !SOURCES.iter().any(|(v, ..)| v == version))
+    {
+        return Err(SchemaError::Newer { found, known: newest() });
+    }
+    applied(connection).await?;
+    let all = migrator(dialect);
+    let wanted = all.iter().filter(|migration| migrations.contains(&migration.version)).cloned().collect();
+    let migrator = Migrator::with_migrations(wanted);
+    migrator
+        .run_direct(None, &mut **connection, false)
+        .await
+        .map_err(|error| SchemaError::Apply(error.into()))
 }
 
 /// Whether the schema is exactly the one that this program needs.

@@ -75,7 +75,10 @@ impl SqlRegistry {
     /// The database is of a newer version, a migration broke off or failed.
     pub async fn migrate(&self) -> Result<Vec<AppliedMigration>, SchemaError> {
         let mut connection = self.writer.acquire().await.map_err(|error| SchemaError::Read(error.into()))?;
-        migrate::migrate(self.uri.dialect, &mut connection).await
+        let applied = migrate::migrate(self.uri.dialect, &mut connection).await?;
+        drop(connection);
+        self.fill_names().await.map_err(|error| SchemaError::Apply(error.into()))?;
+        Ok(applied)
     }
 
     /// Whether the schema is the one that this program needs.
@@ -134,6 +137,40 @@ impl SqlRegistry {
         Ok(u64::try_from(left).unwrap_or(0))
     }
 
+    /// A session for reading.
+    pub(super) async fn reader(&self, operation: &'static str) -> PortResult<Session> {
+        let connection = self.reader.acquire().await.map_err(|error| classify(operation, error))?;
+        Ok(Session::reader(connection, self.uri.dialect))
+    }
+
+    /// A unit of work.
+    pub(super) async fn unit(&self, purpose: &'static str) -> PortResult<Session> {
+        const OPERATION: &str = "begin";
+        let turn = self.turn(OPERATION).await?;
+        let connection = self.writer.acquire().await.map_err(|error| classify(OPERATION, error))?;
+        let mut session = Session::reader(connection, self.uri.dialect);
+        session.begin().await?;
+        session.counts_as(Unit {
+            purpose,
+            began: Instant::now(),
+            observer: self.observer.clone(),
+            committed: false,
+            _turn: turn,
+        });
+        Ok(session)
+    }
+
+    /// A session for reading, as the registry's own work takes it.
+    pub(super) async fn reader_session(&self, operation: &'static str) -> PortResult<Session> {
+        let connection = self.reader.acquire().await.map_err(|error| classify(operation, error))?;
+        Ok(Session::reader(connection, self.uri.dialect))
+    }
+
+    /// A connection for writing.
+    pub(super) async fn writer_connection(&self) -> PortResult<sqlx::pool::PoolConnection<Any>> {
+        self.writer.acquire().await.map_err(|error| classify("connect", error))
+    }
+
     /// Waits for the turn to write.
     async fn turn(&self, operation: &'static str) -> PortResult<OwnedSemaphorePermit> {
         let unavailable = || PortError::new(operation, PortErrorKind::Unavailable);
@@ -154,24 +191,11 @@ impl SqlRegistry {
 #[async_trait]
 impl Registry for SqlRegistry {
     async fn read(&self) -> PortResult<Box<dyn ReadSession>> {
-        let connection = self.reader.acquire().await.map_err(|error| classify("read", error))?;
-        Ok(Box::new(Session::reader(connection, self.uri.dialect)))
+        Ok(Box::new(self.reader("read").await?))
     }
 
     async fn begin(&self, purpose: &'static str) -> PortResult<Box<dyn UnitOfWork>> {
-        const OPERATION: &str = "begin";
-        let turn = self.turn(OPERATION).await?;
-        let connection = self.writer.acquire().await.map_err(|error| classify(OPERATION, error))?;
-        let mut session = Session::reader(connection, self.uri.dialect);
-        session.begin().await?;
-        session.counts_as(Unit {
-            purpose,
-            began: Instant::now(),
-            observer: self.observer.clone(),
-            committed: false,
-            _turn: turn,
-        });
-        Ok(Box::new(session))
+        Ok(Box::new(self.unit(purpose).await?))
     }
 
     async fn ping(&self) -> PortResult<()> {

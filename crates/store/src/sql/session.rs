@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use argosy_domain::page::{Page, PageRequest};
 use argosy_domain::ports::{PortError, PortErrorKind, PortResult, UnitOfWork};
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use sqlx::any::AnyRow;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor as _};
@@ -16,6 +17,7 @@ use super::error::classify;
 use super::options::TxObserver;
 use super::query::{Query, cursor};
 use super::row::{Columns, Decoded};
+use super::tally::Pending;
 
 /// Over this, a write transaction is worth a line in the log: others wait for it.
 const LONG: Duration = Duration::from_millis(50);
@@ -28,6 +30,8 @@ pub(super) struct Session {
     /// A statement is on its way. True when dropped: its future was given up in the middle, and what the server has still to say
     /// would be taken for the answer to the next statement on the connection.
     busy: bool,
+    /// What a unit of work has changed and not yet written to the tallies.
+    pub(super) pending: Pending,
     /// A transaction is open.
     open: bool,
     /// A statement failed: PostgreSQL would answer a commit with a silent roll-back, so commit is refused on every engine.
@@ -74,14 +78,40 @@ impl Drop for Session {
 }
 
 impl Session {
-    pub(super) const fn reader(connection: PoolConnection<Any>, dialect: Dialect) -> Self {
-        Self { connection: Some(connection), dialect, busy: false, open: false, failed: false, unit: None }
+    pub(super) fn reader(connection: PoolConnection<Any>, dialect: Dialect) -> Self {
+        Self {
+            connection: Some(connection),
+            dialect,
+            busy: false,
+            pending: Pending::default(),
+            open: false,
+            failed: false,
+            unit: None,
+        }
     }
 
     /// Makes it a unit of work.
     pub(super) async fn begin(&mut self) -> PortResult<()> {
         self.open = true;
         self.plain("begin", self.dialect.begin()).await
+    }
+
+    /// Begins with a statement of its own: a session for reading that sees one moment to its end.
+    pub(super) async fn begin_with(&mut self, statement: &'static str) -> PortResult<()> {
+        self.open = true;
+        self.plain("begin", statement).await
+    }
+
+    /// Ends what [`Self::begin_with`] began.
+    pub(super) async fn end_snapshot(&mut self) -> PortResult<()> {
+        self.plain("rollback", "ROLLBACK").await?;
+        self.open = false;
+        Ok(())
+    }
+
+    /// The rows of a statement without arguments, one by one. To be read to its end, or the session be given up.
+    pub(super) fn stream(&mut self, statement: String) -> BoxStream<'_, sqlx::Result<AnyRow>> {
+        sqlx::query(AssertSqlSafe(statement)).fetch(self.connection())
     }
 
     pub(super) fn counts_as(&mut self, unit: Unit) {
@@ -264,6 +294,8 @@ impl UnitOfWork for Session {
             self.rollback().await?;
             return Err(refused("an earlier statement of this unit of work failed; it was rolled back"));
         }
+        self.write_tallies().await?;
+        self.write_names().await?;
         self.plain(OPERATION, "COMMIT").await?;
         self.open = false;
         if let Some(unit) = &mut self.unit {

@@ -9,7 +9,7 @@ use super::row::{Columns, Decoded};
 
 /// The columns of `device_updates AS u`, in the order [`update`] reads them.
 pub(super) const COLUMNS: &str = "u.deployment_id, u.device_id, u.device_key, u.state, u.attempt, u.progress, \
-     u.downloaded_bytes, u.total_bytes, u.message, u.dispatched_at, u.download_started_at, u.last_event_at, \
+     u.downloaded_bytes, u.total_bytes, u.files, u.files_done, u.message, u.dispatched_at, u.download_started_at, u.last_event_at, \
      u.finished_at, u.revision";
 
 pub(super) fn update(row: &mut Columns<'_>) -> Decoded<DeviceUpdate> {
@@ -22,6 +22,8 @@ pub(super) fn update(row: &mut Columns<'_>) -> Decoded<DeviceUpdate> {
         progress: row.number()?,
         downloaded_bytes: row.int()?,
         total_bytes: row.int()?,
+        files: row.number()?,
+        files_done: row.number()?,
         message: row.opt_text()?,
         dispatched_at: row.opt_time()?,
         download_started_at: row.opt_time()?,
@@ -41,6 +43,8 @@ pub(super) const ROW: &[Column] = &[
     int("progress"),
     int("downloaded_bytes"),
     int("total_bytes"),
+    int("files"),
+    int("files_done"),
     text("message"),
     int("dispatched_at"),
     int("download_started_at"),
@@ -60,6 +64,8 @@ pub(super) fn cells(update: &DeviceUpdate) -> [Cell<'_>; ROW.len()] {
         u32::from(update.progress).into(),
         update.downloaded_bytes.into(),
         update.total_bytes.into(),
+        update.files.into(),
+        update.files_done.into(),
         update.message.as_deref().into(),
         update.dispatched_at.into(),
         update.download_started_at.into(),

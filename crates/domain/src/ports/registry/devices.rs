@@ -29,7 +29,27 @@ pub struct DeviceBrief {
     pub image_hash: Option<argosy_proto::Sha256Hash>,
 }
 
-/// Devices by one property.
+/// A number of devices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeviceTally {
+    /// All of them.
+    pub devices: u64,
+    /// Those that are connected now.
+    pub online: u64,
+}
+
+/// Within which part of the fleet to count: every field that is set must hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CountScope {
+    /// Of this product.
+    pub product: Option<ProductId>,
+    /// In this group.
+    pub group: Option<GroupId>,
+    /// In this region.
+    pub region: Option<RegionId>,
+}
+
+/// Devices by one property: exact, each list without properties that no device has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceCounts {
     /// All.
@@ -37,13 +57,15 @@ pub struct DeviceCounts {
     /// Connected now.
     pub online: u64,
     /// By state.
-    pub by_state: Vec<(crate::model::DeviceState, u64)>,
+    pub by_state: Vec<(crate::model::DeviceState, DeviceTally)>,
     /// By reported version, most first, 100 at most; `None`: never reported.
-    pub by_version: Vec<(Option<String>, u64)>,
+    pub by_version: Vec<(Option<String>, DeviceTally)>,
+    /// By product.
+    pub by_product: Vec<(ProductId, DeviceTally)>,
     /// By group; `None`: in no group.
-    pub by_group: Vec<(Option<GroupId>, u64)>,
+    pub by_group: Vec<(Option<GroupId>, DeviceTally)>,
     /// By region; `None`: in no region.
-    pub by_region: Vec<(Option<RegionId>, u64)>,
+    pub by_region: Vec<(Option<RegionId>, DeviceTally)>,
 }
 
 /// Reads of devices.
@@ -59,8 +81,12 @@ pub trait DevicesRead {
     async fn devices(&mut self, filter: &DeviceFilter, page: &PageRequest) -> PortResult<Page<Device>>;
     /// How many devices the filter selects.
     async fn count_devices(&mut self, filter: &DeviceFilter) -> PortResult<u64>;
-    /// Counts of all devices.
-    async fn device_counts(&mut self) -> PortResult<DeviceCounts>;
+    /// Counts of the devices within a scope, from tallies: as cheap for a million as for ten.
+    async fn device_counts(&mut self, scope: &CountScope) -> PortResult<DeviceCounts>;
+    /// The devices of each of these groups, those without any left out, in any order. Bulk.
+    async fn group_tallies(&mut self, groups: &[GroupId]) -> PortResult<Vec<(GroupId, DeviceTally)>>;
+    /// The devices of each of these regions, those without any left out, in any order. Bulk.
+    async fn region_tallies(&mut self, regions: &[RegionId]) -> PortResult<Vec<(RegionId, DeviceTally)>>;
     /// What the gate needs to know of a certificate; `None`: not on the allow-list.
     async fn admission(&mut self, issuer: &str, serial: &str) -> PortResult<Option<Admission>>;
     /// A device's certificates, newest first.

@@ -6,17 +6,25 @@
 
 mod accounts;
 mod catalog;
+mod content;
 mod deployments;
 mod devices;
+mod hold;
+mod identities;
 mod ledger;
+mod registration;
 
 use async_trait::async_trait;
 
 pub use accounts::*;
 pub use catalog::*;
+pub use content::*;
 pub use deployments::*;
 pub use devices::*;
+pub use hold::*;
+pub use identities::*;
 pub use ledger::*;
+pub use registration::*;
 
 use super::PortResult;
 
@@ -25,16 +33,46 @@ pub const MAX_BULK: usize = 10_000;
 
 /// Everything that can be read.
 pub trait ReadSession:
-    CatalogRead + DevicesRead + DeploymentsRead + AccountsRead + LedgerRead + Send
+    CatalogRead
+    + ContentRead
+    + DevicesRead
+    + IdentitiesRead
+    + DeploymentsRead
+    + AccountsRead
+    + LedgerRead
+    + RegistrationRead
+    + HoldRead
+    + Send
 {
 }
 
-impl<T: CatalogRead + DevicesRead + DeploymentsRead + AccountsRead + LedgerRead + Send> ReadSession for T {}
+impl<T> ReadSession for T where
+    T: CatalogRead
+        + ContentRead
+        + DevicesRead
+        + IdentitiesRead
+        + DeploymentsRead
+        + AccountsRead
+        + LedgerRead
+        + RegistrationRead
+        + HoldRead
+        + Send
+{
+}
 
 /// A write transaction: it reads too, within itself. After an error it can only be given up: a back end may refuse its commit.
 #[async_trait]
 pub trait UnitOfWork:
-    ReadSession + CatalogWrite + DevicesWrite + DeploymentsWrite + AccountsWrite + LedgerWrite
+    ReadSession
+    + CatalogWrite
+    + ContentWrite
+    + DevicesWrite
+    + IdentitiesWrite
+    + DeploymentsWrite
+    + AccountsWrite
+    + LedgerWrite
+    + RegistrationWrite
+    + HoldWrite
 {
     /// Makes everything durable.
     async fn commit(self: Box<Self>) -> PortResult<()>;

@@ -10,11 +10,16 @@
 mod accounts;
 mod catalog;
 mod certificates;
+mod contents;
+mod counts;
 mod deployments;
 mod devices;
 mod fixture;
+mod hold;
+mod identities;
 mod ledger;
 mod lists;
+mod registration;
 mod targets;
 mod units;
 mod updates;
@@ -59,12 +64,17 @@ pub fn cases() -> Vec<Case> {
         units::CASES,
         catalog::CASES,
         devices::CASES,
+        counts::CASES,
         certificates::CASES,
+        identities::CASES,
         deployments::CASES,
         updates::CASES,
         targets::CASES,
+        contents::CASES,
         accounts::CASES,
         ledger::CASES,
+        registration::CASES,
+        hold::CASES,
         lists::CASES,
     ]
     .concat()

@@ -109,7 +109,8 @@ impl Engine {
         request: CodeRequest,
     ) -> EngineResult<NewCode> {
         actor.may_change()?;
-        let device_name = request.device_name.as_deref().map(|n| checked_name("device_name", n)).transpose()?;
+        let device_name =
+            request.device_name.as_deref().map(|n| checked_name("device_name", n)).transpose()?;
         for _ in 0..DRAWS {
             let code = draw_code(&*self.ports.entropy);
             let now = self.now();

@@ -12,6 +12,8 @@ async fn keeps_the_contract(engine: Engine) {
     for case in registry::cases() {
         eprintln!("{engine:?}: {}", case.name);
         (case.run)(&registry).await;
+        let differences = registry.check_tallies().await.unwrap();
+        assert!(differences.is_empty(), "{engine:?} {}: {differences:?}", case.name);
         database.clear().await;
     }
     registry.close().await;

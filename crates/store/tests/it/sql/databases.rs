@@ -41,7 +41,18 @@ pub(crate) struct Database {
 }
 
 /// Every table, those that refer to others first.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 35] = [
+    "deployment_contents",
+    "content_history",
+    "device_contents",
+    "device_shown",
+    "renewals",
+    "revocations",
+    "imported_identities",
+    "crl_numbers",
+    "deployment_tallies",
+    "fleet_tallies",
+    "name_grams",
     "sessions",
     "api_tokens",
     "users",
@@ -52,6 +63,7 @@ const TABLES: [&str; 19] = [
     "device_status",
     "devices",
     "firmware",
+    "contents",
     "artifacts",
     "uploads",
     "products",
@@ -61,6 +73,10 @@ const TABLES: [&str; 19] = [
     "inbox",
     "audit",
     "idempotency",
+    "registration_codes",
+    "registration_tries",
+    "server_hold",
+    "deferred_messages",
 ];
 
 /// Small: many tests run at once against one server.

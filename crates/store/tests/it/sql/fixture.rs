@@ -2,7 +2,7 @@
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{
-    DeploymentPolicy, DeviceFilter, DeviceState, DeviceUpdate, FirmwareState, ImageFacts, ImageFormat,
+    DeploymentPayload, DeploymentPolicy, DeviceFilter, DeviceState, DeviceUpdate, FirmwareState, ImageFacts, ImageFormat,
     NewDeployment, NewDevice, NewFirmware, NewProduct,
 };
 use argosy_domain::ports::{Registry, UnitOfWork};
@@ -77,7 +77,7 @@ pub(crate) async fn deployment(unit: &mut dyn UnitOfWork, number: u8) -> (Produc
     let firmware = unit.insert_firmware(&firmware, NOW).await.expect("firmware");
     let new = NewDeployment {
         name: "spring".to_owned(),
-        firmware,
+        payload: DeploymentPayload::Firmware(firmware),
         target: DeviceFilter::default(),
         policy: DeploymentPolicy::default(),
         created_by: UserId(1),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use argosy_domain::Timestamp;
 use argosy_domain::model::{DeviceFilter, DeviceState, DeviceTouch, UpdateEvent, UpdateState};
 use argosy_domain::page::PageRequest;
-use argosy_domain::ports::{ReadSession, Registry, UpdateFilter};
+use argosy_domain::ports::{CountScope, ReadSession, Registry, UpdateFilter};
 use argosy_proto::{DeploymentId, DeviceId, GroupId, RegionId};
 use argosy_store::sql::SqlRegistry;
 
@@ -73,7 +73,6 @@ impl Fleet {
             let touches: Vec<_> = ids
                 .iter()
                 .map(|id| DeviceTouch {
-                    status: Some(STATUS.to_owned()),
                     online: Some(id.get() % 10 != 0),
                     firmware_version: Some(format!("1.4.{}", id.get() % 5)),
                     ..DeviceTouch::seen(*id, NOW)
@@ -104,13 +103,12 @@ impl Fleet {
     }
 
     async fn writes(&self, count: usize) {
-        measured(&format!("touch_devices of {count} (seen, status)"), 10, |run| async move {
+        measured(&format!("touch_devices of {count} (seen, version)"), 10, |run| async move {
             let at = Timestamp(NOW.0 + run as i64);
             let touches: Vec<_> = self
                 .spread(count, run)
                 .into_iter()
                 .map(|d| DeviceTouch {
-                    status: Some(STATUS.to_owned()),
                     firmware_version: Some(format!("1.4.{}", d.get() % 5)),
                     ..DeviceTouch::seen(d, at)
                 })
@@ -198,7 +196,7 @@ impl Fleet {
         })
         .await;
         measured("device_counts", 5, |_| async move {
-            self.session().await.device_counts().await.unwrap().total as usize
+            self.session().await.device_counts(&CountScope::default()).await.unwrap().total as usize
         })
         .await;
         measured("device detail", 100, |run| async move {

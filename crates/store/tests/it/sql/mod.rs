@@ -8,4 +8,5 @@ mod fixture;
 mod hostile;
 mod measure;
 mod opening;
+mod tallies;
 mod units;

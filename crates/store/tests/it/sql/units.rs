@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use argosy_domain::model::{UpdateEvent, UpdateState};
 use argosy_domain::page::PageRequest;
-use argosy_domain::ports::{PortErrorKind, Registry as _};
+use argosy_domain::ports::{CountScope, PortErrorKind, Registry as _};
 use argosy_store::sql::SqlRegistry;
 use parking_lot::Mutex;
 
@@ -30,12 +30,12 @@ async fn what_is_dropped_in_the_middle_of_a_statement_leaves_nothing_and_disturb
                 let mut unit = registry.begin("dropped").await?;
                 unit.insert_group("gone", NOW).await?;
                 unit.insert_devices(&devices, NOW).await?;
-                unit.device_counts().await
+                unit.device_counts(&CountScope::default()).await
             };
             let read = async {
                 let mut session = registry.read().await.unwrap();
                 for _ in 0..20 {
-                    session.device_counts().await.unwrap();
+                    session.device_counts(&CountScope::default()).await.unwrap();
                     // A statement that was never seen before is prepared first.
                     session.products(Some("x"), &PageRequest::first(1)).await.unwrap();
                 }
@@ -48,7 +48,11 @@ async fn what_is_dropped_in_the_middle_of_a_statement_leaves_nothing_and_disturb
             let check = async {
                 let mut unit = begin(&registry).await;
                 assert_eq!(unit.group_by_name("gone").await.unwrap(), None, "{engine:?} {round}");
-                assert_eq!(unit.device_counts().await.unwrap().total, 0, "{engine:?} {round}");
+                assert_eq!(
+                    unit.device_counts(&CountScope::default()).await.unwrap().total,
+                    0,
+                    "{engine:?} {round}"
+                );
                 unit.rollback().await.unwrap();
                 let mut session = registry.read().await.unwrap();
                 let found = session.product(product).await.unwrap().expect("the product");

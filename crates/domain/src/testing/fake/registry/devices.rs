@@ -2,24 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use argosy_proto::{DeviceId, DeviceKey, HistoryId};
+use argosy_proto::{DeviceId, DeviceKey, GroupId, HistoryId, RegionId};
 use async_trait::async_trait;
 
 use super::table::{Order, begins, contains, page};
 use super::{Session, State};
 use crate::Timestamp;
 use crate::model::{
-    Admission, Certificate, CertificateState, Device, DeviceFilter, DevicePatch, DeviceTouch, FirmwareChange,
-    NewDevice,
+    Admission, Certificate, Device, DeviceFilter, DevicePatch, DeviceTouch, FirmwareChange, NewDevice,
 };
 use crate::page::{Page, PageRequest};
-use crate::ports::{DeviceBrief, DeviceCounts, DevicesRead, DevicesWrite, PortError, PortResult};
+use crate::ports::{
+    CountScope, DeviceBrief, DeviceCounts, DeviceTally, DevicesRead, DevicesWrite, PortError, PortResult,
+};
 
 impl State {
-    fn whole(&self, device: &Device) -> Device {
+    pub(super) fn whole(&self, device: &Device) -> Device {
         let firmware =
             device.image_hash.and_then(|hash| self.firmware_with(device.spec.product, &hash)).map(|f| f.id);
-        Device { firmware, ..device.clone() }
+        Device { firmware, contents_mismatch: self.mismatch(device.id), ..device.clone() }
     }
 
     fn check_places(&self, operation: &'static str, device: &NewDevice) -> PortResult<()> {
@@ -36,8 +37,15 @@ impl State {
     }
 }
 
-/// Whether the filter selects the device.
-pub(super) fn selects(filter: &DeviceFilter, device: &Device) -> bool {
+impl State {
+    /// Whether the filter selects the device.
+    pub(super) fn selects(&self, filter: &DeviceFilter, device: &Device) -> bool {
+        selects(filter, device)
+            && filter.contents_mismatch.is_none_or(|wanted| self.mismatch(device.id) == wanted)
+    }
+}
+
+fn selects(filter: &DeviceFilter, device: &Device) -> bool {
     filter.product.is_none_or(|product| device.spec.product == product)
         && (filter.groups.is_empty() || device.spec.group.is_some_and(|g| filter.groups.contains(&g)))
         && (filter.regions.is_empty() || device.spec.region.is_some_and(|r| filter.regions.contains(&r)))
@@ -50,10 +58,12 @@ pub(super) fn selects(filter: &DeviceFilter, device: &Device) -> bool {
         })
 }
 
-fn tally<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, u64> {
-    let mut counts = BTreeMap::new();
-    for key in keys {
-        *counts.entry(key).or_insert(0) += 1;
+fn tally<K: Ord>(devices: impl Iterator<Item = (K, bool)>) -> BTreeMap<K, DeviceTally> {
+    let mut counts: BTreeMap<K, DeviceTally> = BTreeMap::new();
+    for (key, online) in devices {
+        let count = counts.entry(key).or_default();
+        count.devices += 1;
+        count.online += u64::from(online);
     }
     counts
 }
@@ -86,28 +96,47 @@ impl DevicesRead for Session {
     }
 
     async fn devices(&mut self, filter: &DeviceFilter, request: &PageRequest) -> PortResult<Page<Device>> {
-        let rows = self.state.devices.values().filter(|d| selects(filter, d)).map(|d| (d.id.get(), d));
+        let rows =
+            self.state.devices.values().filter(|d| self.state.selects(filter, d)).map(|d| (d.id.get(), d));
         Ok(page("devices", rows, Order::OldestFirst, request)?.map(|d| self.state.whole(d)))
     }
 
     async fn count_devices(&mut self, filter: &DeviceFilter) -> PortResult<u64> {
-        Ok(self.state.devices.values().filter(|d| selects(filter, d)).count() as u64)
+        Ok(self.state.devices.values().filter(|d| self.state.selects(filter, d)).count() as u64)
     }
 
-    async fn device_counts(&mut self) -> PortResult<DeviceCounts> {
-        let devices = || self.state.devices.values();
+    async fn device_counts(&mut self, scope: &CountScope) -> PortResult<DeviceCounts> {
+        let filter = DeviceFilter {
+            product: scope.product,
+            groups: scope.group.into_iter().collect(),
+            regions: scope.region.into_iter().collect(),
+            ..DeviceFilter::default()
+        };
+        let devices: Vec<_> =
+            self.state.devices.values().filter(|d| self.state.selects(&filter, d)).collect();
         let mut by_version: Vec<_> =
-            tally(devices().map(|d| d.firmware_version.clone())).into_iter().collect();
-        by_version.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            tally(devices.iter().map(|d| (d.firmware_version.clone(), d.online))).into_iter().collect();
+        by_version.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.devices));
         by_version.truncate(100);
         Ok(DeviceCounts {
-            total: devices().count() as u64,
-            online: devices().filter(|d| d.online).count() as u64,
-            by_state: tally(devices().map(|d| d.spec.state)).into_iter().collect(),
+            total: devices.len() as u64,
+            online: devices.iter().filter(|d| d.online).count() as u64,
+            by_state: tally(devices.iter().map(|d| (d.spec.state, d.online))).into_iter().collect(),
             by_version,
-            by_group: tally(devices().map(|d| d.spec.group)).into_iter().collect(),
-            by_region: tally(devices().map(|d| d.spec.region)).into_iter().collect(),
+            by_product: tally(devices.iter().map(|d| (d.spec.product, d.online))).into_iter().collect(),
+            by_group: tally(devices.iter().map(|d| (d.spec.group, d.online))).into_iter().collect(),
+            by_region: tally(devices.iter().map(|d| (d.spec.region, d.online))).into_iter().collect(),
         })
+    }
+
+    async fn group_tallies(&mut self, groups: &[GroupId]) -> PortResult<Vec<(GroupId, DeviceTally)>> {
+        let found = self.state.devices.values().filter_map(|d| Some((d.spec.group?, d.online)));
+        Ok(tally(found.filter(|(id, _)| groups.contains(id))).into_iter().collect())
+    }
+
+    async fn region_tallies(&mut self, regions: &[RegionId]) -> PortResult<Vec<(RegionId, DeviceTally)>> {
+        let found = self.state.devices.values().filter_map(|d| Some((d.spec.region?, d.online)));
+        Ok(tally(found.filter(|(id, _)| regions.contains(id))).into_iter().collect())
     }
 
     async fn admission(&mut self, issuer: &str, serial: &str) -> PortResult<Option<Admission>> {
@@ -119,6 +148,8 @@ impl DevicesRead for Session {
                 key: device.spec.key.clone(),
                 device_state: device.spec.state,
                 certificate_state: certificate.state,
+                retires_at: certificate.retires_at,
+                expired_until: certificate.expired_until,
             })
         }))
     }
@@ -131,7 +162,8 @@ impl DevicesRead for Session {
     }
 
     async fn has_certificate(&mut self, device: DeviceId) -> PortResult<bool> {
-        Ok(self.state.certificates.values().any(|(_, c)| c.device == device))
+        let imported = self.state.imported.values().any(|i| i.device == device);
+        Ok(imported || self.state.certificates.values().any(|(_, c)| c.device == device))
     }
 
     async fn firmware_history(
@@ -162,11 +194,11 @@ impl DevicesWrite for Session {
                 image_hash: None,
                 firmware: None,
                 capabilities: Vec::new(),
+                contents_mismatch: false,
                 online: false,
                 online_changed_at: None,
                 last_seen_at: None,
-                status: None,
-                created_at: now,
+                    created_at: now,
                 updated_at: now,
             };
             state.devices.insert(id, device);
@@ -199,10 +231,7 @@ impl DevicesWrite for Session {
                 && (online != device.online || device.online_changed_at.is_none())
             {
                 device.online = online;
-                device.online_changed_at = Some(touch.seen_at);
-            }
-            if let Some(status) = &touch.status {
-                device.status = Some(status.clone());
+                device.online_changed_at = Some(touch.online_at.unwrap_or(touch.seen_at));
             }
             if let Some(version) = &touch.firmware_version {
                 device.firmware_version = Some(version.clone());
@@ -239,17 +268,6 @@ impl DevicesWrite for Session {
             }
         }
         Ok(())
-    }
-
-    async fn revoke_certificate(&mut self, device: DeviceId, serial: &str) -> PortResult<bool> {
-        let mut found = false;
-        for (_, certificate) in self.state.certificates.values_mut() {
-            if certificate.device == device && certificate.serial == serial {
-                certificate.state = CertificateState::Revoked;
-                found = true;
-            }
-        }
-        Ok(found)
     }
 
     async fn insert_firmware_changes(&mut self, changes: &[FirmwareChange]) -> PortResult<()> {

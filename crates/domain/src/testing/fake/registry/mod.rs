@@ -3,24 +3,30 @@
 
 mod accounts;
 mod catalog;
+mod content;
 mod deployments;
 mod devices;
+mod hold;
+mod identities;
 mod ledger;
+mod registration;
 mod table;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use argosy_proto::{
-    ArtifactId, AuditId, DeploymentId, DeviceId, DeviceKey, FirmwareId, GroupId, HistoryId, InboxId,
-    OutboxId, ProductId, RegionId, TokenId, UserId,
+    ArtifactId, AuditId, ContentId, DeploymentId, DeviceId, DeviceKey, FirmwareId, GroupId, HistoryId,
+    InboxId, OutboxId, ProductId, RegionId, RegistrationCodeId, TokenId, UserId,
 };
 use async_trait::async_trait;
 
 use self::table::Table;
 use super::lock::{AsyncLock, LockGuard};
 use crate::model::{
-    ApiToken, Artifact, AuditEntry, Certificate, Deployment, Device, DeviceUpdate, Firmware, FirmwareChange,
-    Group, IdempotencyRecord, InboxRow, OutboxRow, Product, Region, Session as LoginSession, Upload, User,
+    ApiToken, Artifact, AuditEntry, Certificate, Content, ContentChange, Deployment, Device, DeviceUpdate,
+    Firmware, FirmwareChange, Group, IdempotencyRecord, ImportedBy, ImportedIdentity, InboxRow, OutboxRow,
+    Product, Region, RegistrationCode, Renewal, Revocation, Session as LoginSession, ShownContents, Upload,
+    User, WrongTries, DeferredMessage, Hold,
 };
 use crate::ports::{PortError, PortErrorKind, PortResult, ReadSession, Registry, UnitOfWork};
 
@@ -51,10 +57,20 @@ struct State {
     artifacts: Table<ArtifactId, Artifact>,
     uploads: Table<String, Upload>,
     firmware: Table<FirmwareId, Firmware>,
+    contents: Table<ContentId, Content>,
+    shown: Table<DeviceId, ShownContents>,
+    content_history: Table<HistoryId, ContentChange>,
     devices: Table<DeviceId, Device>,
     device_keys: Table<DeviceKey, DeviceId>,
     /// By (issuer, serial); the number is the order of insertion.
     certificates: Table<(String, String), (i64, Certificate)>,
+    /// By (device, public key).
+    renewals: Table<(DeviceId, Vec<u8>), Renewal>,
+    /// By the order of insertion.
+    revocations: Table<i64, Revocation>,
+    /// By (issuer, kind, value).
+    imported: Table<(String, ImportedBy, String), ImportedIdentity>,
+    crl_numbers: Table<String, i64>,
     history: Table<HistoryId, FirmwareChange>,
     deployments: Table<DeploymentId, Deployment>,
     updates: Table<(DeploymentId, DeviceId), DeviceUpdate>,
@@ -65,6 +81,10 @@ struct State {
     inbox: Table<InboxId, InboxRow>,
     audit: Table<AuditId, AuditEntry>,
     idempotency: Table<String, IdempotencyRecord>,
+    codes: Table<RegistrationCodeId, RegistrationCode>,
+    wrong_tries: Table<DeviceId, WrongTries>,
+    hold: Option<Hold>,
+    deferred: Table<i64, DeferredMessage>,
 }
 
 impl State {
