@@ -61,7 +61,7 @@ pub(crate) struct Args {
     pub(crate) enrol_only: bool,
 
     /// Bytes asked for at a time
-    #[arg(long, env = "ARGOSY_SIM_CHUNK", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "ARGOSY_SIM_CHUNK", default_value_t = 1_048_576, value_parser = clap::value_parser!(u32).range(1..))]
     chunk: u32,
     /// Pause between two chunks, in milliseconds
     #[arg(long, env = "ARGOSY_SIM_PAUSE_MS", default_value_t = 0)]
@@ -107,8 +107,9 @@ pub(crate) struct Args {
     /// Seconds between two status messages of a device; 0: none
     #[arg(long, env = "ARGOSY_SIM_STATUS_EVERY", default_value_t = 30.0, value_parser = seconds)]
     status_every: f64,
-    /// How long a restart takes, in milliseconds
-    #[arg(long, env = "ARGOSY_SIM_REBOOT_MS", default_value_t = 0)]
+    /// How long a restart takes, in milliseconds: between the last word of the old image and the first of the new one. A board needs one
+    /// to three seconds for its boot loader, its own start and the network
+    #[arg(long, env = "ARGOSY_SIM_REBOOT_MS", default_value_t = 1_500)]
     reboot_ms: u64,
     /// Least seconds between two progress messages of a device
     #[arg(long, env = "ARGOSY_SIM_PROGRESS_EVERY", default_value_t = 1.0, value_parser = seconds)]
@@ -129,7 +130,7 @@ pub(crate) struct Args {
     /// New broker connections per second (default: no limit)
     #[arg(long, env = "ARGOSY_SIM_CONNECT_RATE")]
     connect_rate: Option<f64>,
-    /// TLS handshakes under way at a time
+    /// TLS handshakes with the broker under way at a time
     #[arg(long, env = "ARGOSY_SIM_HANDSHAKES", default_value = "256")]
     handshakes: NonZeroUsize,
     /// Download connections open at a time (default: as many as the limit of open files allows)

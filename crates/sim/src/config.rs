@@ -49,7 +49,8 @@ pub struct FleetConfig {
     pub keep_alive: Duration,
     /// New broker connections per second; unlimited if absent.
     pub connect_rate: Option<f64>,
-    /// TLS handshakes under way at a time, to the broker and to the download server each.
+    /// TLS handshakes with the broker under way at a time. Those with the download server follow the server's own pace: nothing stands
+    /// between devices and it in the field either.
     pub handshakes: usize,
     /// Download connections open at a time; further devices wait for their turn. Unlimited if absent.
     pub downloads: Option<usize>,
@@ -75,7 +76,7 @@ impl Default for FleetConfig {
             broker: "mqtts://127.0.0.1:8883".into(),
             broker_address: None,
             mode: Mode::Modern,
-            chunk: 256 * 1024,
+            chunk: 1024 * 1024,
             ahead: true,
             pause: Duration::ZERO,
             shares: Shares::default(),

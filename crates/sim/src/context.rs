@@ -29,7 +29,6 @@ pub(crate) struct Context {
     trust: Option<Trust>,
     broker: Broker,
     mqtt_gate: Gate,
-    http_handshakes: Semaphore,
     /// A permit is held as long as a download connection is open.
     downloads: Arc<Semaphore>,
     /// The download server's address, looked up once.
@@ -85,7 +84,6 @@ impl Context {
                 interval,
                 next: Mutex::new(Instant::now()),
             },
-            http_handshakes: Semaphore::new(handshakes),
             downloads: Arc::new(Semaphore::new(downloads)),
             resolved: Mutex::new(None),
             renewed: Mutex::new(Vec::new()),
@@ -142,9 +140,8 @@ impl Context {
     pub(crate) fn connect_http(self: &Arc<Self>, url: Arc<Url>) -> Connecting {
         let context = Arc::clone(self);
         Box::pin(async move {
-            // The semaphores are never closed.
+            // The semaphore is never closed.
             let slot = Arc::clone(&context.downloads).acquire_owned().await.ok();
-            let _handshake = context.http_handshakes.acquire().await;
             let tls = match (url.tls, &context.trust) {
                 (false, _) => None,
                 (true, Some(trust)) => {

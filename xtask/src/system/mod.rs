@@ -101,6 +101,8 @@ impl System {
         let data = folder.join("data");
         let address = |port: u16| format!("127.0.0.1:{port}");
         let mut command = process::bound_to_us(&programs.argosy, "TERM", None);
+        // Of panics a developer may want backtraces; of errors that are part of normal running they would only cost time.
+        command.env("RUST_LIB_BACKTRACE", "0");
         command.current_dir(folder).arg("serve").arg("--data-dir").arg(&data);
         command.args(["--http-listen", &address(ports.http), "--https-listen", &address(ports.https)]);
         command.args(["--mqtt-listen", &address(ports.mqtt), "--names", "127.0.0.1,localhost"]);
