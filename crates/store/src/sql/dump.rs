@@ -113,7 +113,7 @@ impl Dialect {
     }
 
     /// The next id of a table that gives ids; no row if it gives none.
-    const fn next_id(self) -> &'static str {
+    pub(super) const fn next_id(self) -> &'static str {
         match self {
             Self::Sqlite => "SELECT seq + 1 FROM sqlite_sequence WHERE name = ?",
             Self::Postgres => {

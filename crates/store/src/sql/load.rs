@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// The table gives `next` next, or a higher id.
-    async fn set_next_id(&mut self, table: &str, next: i64) -> Result<(), LoadError> {
+    pub(super) async fn set_next_id(&mut self, table: &str, next: i64) -> Result<(), LoadError> {
         const OPERATION: &str = "set the next id of a table";
         match self.dialect {
             Dialect::Sqlite => {

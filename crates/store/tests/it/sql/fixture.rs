@@ -2,8 +2,8 @@
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{
-    DeploymentPayload, DeploymentPolicy, DeviceFilter, DeviceState, DeviceUpdate, FirmwareState, ImageFacts, ImageFormat,
-    NewDeployment, NewDevice, NewFirmware, NewProduct,
+    DeploymentPayload, DeploymentPolicy, DeviceFilter, DeviceState, DeviceUpdate, FirmwareState, ImageFacts,
+    ImageFormat, NewDeployment, NewDevice, NewFirmware, NewProduct,
 };
 use argosy_domain::ports::{Registry, UnitOfWork};
 use argosy_proto::{DeploymentId, DeviceId, DeviceKey, GroupId, ProductId, RegionId, Sha256Hash, UserId};

@@ -28,6 +28,36 @@ async fn migrations_are_applied_once_and_told() {
     }
 }
 
+/// A fleet that moves here has files by ids of the older system.
+#[tokio::test]
+async fn artifact_ids_begin_where_they_are_told_and_are_never_lowered() {
+    for engine in Engine::available() {
+        let (database, registry) = Database::fresh(engine).await;
+        let insert = async |registry: &SqlRegistry, hash: u8| {
+            let mut unit = begin(registry).await;
+            let id = unit.insert_artifact(&Sha256Hash([hash; 32]), 1, NOW).await.unwrap();
+            unit.commit().await.unwrap();
+            id.get()
+        };
+        assert_eq!(registry.raise_artifact_ids(5_000).await.unwrap(), 5_000, "{engine:?}");
+        assert_eq!(registry.raise_artifact_ids(100).await.unwrap(), 5_000, "{engine:?}: not lowered");
+        registry.close().await;
+        // Kept over a restart, before anything was given.
+        let registry = database.open().await;
+        assert_eq!(insert(&registry, 1).await, 5_000, "{engine:?}");
+        assert_eq!(registry.raise_artifact_ids(5_001).await.unwrap(), 5_001, "{engine:?}");
+        assert_eq!(insert(&registry, 2).await, 5_001, "{engine:?}");
+        assert_eq!(registry.raise_artifact_ids(7_000).await.unwrap(), 7_000, "{engine:?}");
+        assert_eq!(insert(&registry, 3).await, 7_000, "{engine:?}");
+        for wrong in [0, -1, MAX_FIRST_ARTIFACT_ID + 1] {
+            let error = registry.raise_artifact_ids(wrong).await.unwrap_err();
+            assert_eq!(error.constraint, Some("artifact.first_id"), "{engine:?} {wrong}");
+        }
+        registry.close().await;
+        database.remove().await;
+    }
+}
+
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_with_both_numbers() {
     for engine in Engine::available() {
