@@ -1,7 +1,7 @@
 //! The download path alone, against the raw TLS ceiling of this machine: for profiling, not for the record
 //! (`cargo xtask bench rollout` measures the whole system).
 //!
-//! `cargo run --release -p argosy-http --example downloads -- [CONNECTIONS] [BYTES] [hash] [tls=BYTES] [send=BYTES] [ahead=BYTES] [slots=N]`
+//! `cargo run --release -p argosy-http --example downloads -- [CONNECTIONS] [BYTES] [hash] [send=BYTES] [ahead=BYTES] [slots=N]`
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for its own author")]
 
@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use argosy_domain::Timestamp;
 use argosy_domain::ports::BlobStore;
 use argosy_domain::testing::{
-    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeRegistry, FakeSeries, SeededEntropy, bytes_stream,
+    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeRegistry, FakeSeries, SeededEntropy,
+    bytes_stream,
 };
 use argosy_engine::download::{ArtifactCache, CacheConfig, LocalLinks, UrlSigner};
 use argosy_engine::{Engine, EngineConfig, Ports, Supervisor};
@@ -219,7 +220,6 @@ async fn measure(clients: tokio::runtime::Handle) {
     let app = App::new(parts, config);
     let usual = HttpLimits::default();
     let limits = HttpLimits {
-        tls_buffer: number("tls=", usual.tls_buffer),
         send_buffer: Some(number("send=", 256 * 1024) as u32).filter(|bytes| *bytes > 0),
         ..usual
     };

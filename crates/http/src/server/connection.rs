@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::guard::Guarded;
 use super::stats::add;
+use super::steps::Steps;
 use super::{HttpServer, Tls};
 
 /// Bytes of a request that are buffered before a handler reads them, and of small answers before they are written.
@@ -35,12 +36,12 @@ pub(crate) async fn run(server: HttpServer, stream: TcpStream, address: SocketAd
     match tls {
         Tls::Off => serve(server, stream, Peer { address, secure: false }).await,
         Tls::On(acceptor) => {
-            let buffer = server.limits.tls_buffer;
-            let handshake = acceptor.accept_with(stream, |tls| tls.set_buffer_limit(Some(buffer)));
+            let handshake = acceptor.accept(stream);
             let stats = &server.app.stats;
             match tokio::time::timeout(server.limits.handshake_timeout, handshake).await {
                 Ok(Ok(stream)) => {
                     add(&stats.handshakes, 1);
+                    let stream = Steps::new(stream, server.limits.send_buffer);
                     serve(server, stream, Peer { address, secure: true }).await;
                 }
                 Ok(Err(error)) => {

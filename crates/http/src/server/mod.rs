@@ -4,6 +4,7 @@ mod accept;
 pub(crate) mod connection;
 mod guard;
 pub(crate) mod stats;
+mod steps;
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,8 +37,6 @@ pub struct HttpLimits {
     pub minimum_rate: MinimumRate,
     /// Bytes the kernel keeps for one connection that reads slowly; `None` leaves it to the kernel, which allows megabytes.
     pub send_buffer: Option<u32>,
-    /// Bytes of TLS records that wait for the socket, a connection.
-    pub tls_buffer: usize,
 }
 
 impl Default for HttpLimits {
@@ -48,7 +47,6 @@ impl Default for HttpLimits {
             idle_timeout: Duration::from_secs(75),
             minimum_rate: MinimumRate::default(),
             send_buffer: Some(256 * 1024),
-            tls_buffer: 32 * 1024,
         }
     }
 }
