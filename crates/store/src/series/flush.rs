@@ -85,10 +85,6 @@ impl EmbeddedSeries {
         let failed = |error| classify(OPERATION, error);
         let mut writer = partition.writer().await.map_err(failed)?;
         let filled = self.fill_with(&mut writer, partition, head).await;
-        if filled.is_ok() {
-            // What the readers let it fold it folds; the rest is for the next time.
-            let _ = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").await;
-        }
         let closed = writer.close().await.map_err(failed);
         let (rows, upto) = filled?;
         closed?;

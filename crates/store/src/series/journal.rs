@@ -33,14 +33,6 @@ pub(super) fn new_frame(capacity: usize) -> Vec<u8> {
     frame
 }
 
-/// What a frame holds.
-pub(super) fn payload(frame: &[u8]) -> &[u8] {
-    frame.get(HEADER..).unwrap_or_default()
-}
-
-/// Where a row's position in a frame under construction lies in its payload.
-pub(super) const FRAME_HEADER: usize = HEADER;
-
 /// The segment that is written.
 #[derive(Debug)]
 pub(super) struct Segment {

@@ -64,6 +64,7 @@ impl EmbeddedSeries {
         for kind in SeriesKind::ALL {
             look_for(&folder, kind, &mut catalog, &counters).await?;
         }
+        journal::sync_folder(&folder).map_err(failed)?;
         let segments = journal::segments(&journal_folder).map_err(failed)?;
         let highest = catalog.values().map(|p| p.upto.load(Ordering::Relaxed)).max().unwrap_or(0);
         let next = segments.last().copied().unwrap_or(0).max(highest) + 1;
@@ -145,7 +146,8 @@ async fn look_for(
         let Some(start) = entry.file_name().to_str().and_then(start_of) else { continue };
         let mut partition = Partition::new(folder, kind, start);
         match partition.look().await.map_err(|error| classify(OPERATION, error)) {
-            Ok(()) => {
+            Ok(false) => {}
+            Ok(true) => {
                 catalog.insert((kind, start), Arc::new(partition));
             }
             Err(error) if is_damage(&error) => set_aside(folder, &partition.path, &error, counters),
@@ -165,11 +167,8 @@ pub(super) fn set_aside(folder: &Path, path: &Path, why: &PortError, counters: &
         .find(|target| !target.exists())
         .unwrap_or_else(|| quarantine.join(&relative));
     let moved = fs::create_dir_all(&quarantine).and_then(|()| fs::rename(path, &target));
-    for ending in ["-wal", "-shm"] {
-        let side = side_file(path, ending);
-        if side.exists() {
-            let _ = fs::rename(&side, side_file(&target, ending));
-        }
+    if side_file(path).exists() {
+        let _ = fs::rename(side_file(path), side_file(&target));
     }
     let reason = why.source.as_ref().map_or_else(|| why.to_string(), ToString::to_string);
     tracing::error!(

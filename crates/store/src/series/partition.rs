@@ -95,16 +95,25 @@ pub(super) fn make_file(file: &Path) -> io::Result<()> {
     }
 }
 
+/// How long a flush waits for readers, and readers for the end of a flush.
+const WAIT: Duration = Duration::from_secs(30);
+
 /// A connection that may write.
+///
+/// With a rollback journal, not a write-ahead log: a flush mostly adds pages, which are then written once instead of twice; a
+/// partition is one file; and it can be read when the disk is so full that a log's index could not be made. EXTRA: the
+/// removal of the journal, which is the commit, is synced too, because the flush then removes the rows' other copy.
 pub(super) async fn writer(file: &Path, page_size: u32) -> sqlx::Result<SqliteConnection> {
     make_file(file)?;
     let options = SqliteConnectOptions::new()
         .filename(file)
         .page_size(page_size)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5))
+        .journal_mode(SqliteJournalMode::Delete)
+        .synchronous(SqliteSynchronous::Extra)
+        .busy_timeout(WAIT)
         .pragma("temp_store", "MEMORY")
+        // Pages that do not fit would be written before the commit, and shut readers out until it.
+        .pragma("cache_spill", "OFF")
         .pragma("cache_size", "-8192");
     SqliteConnection::connect_with(&options).await
 }
@@ -113,7 +122,7 @@ pub(super) async fn writer(file: &Path, page_size: u32) -> sqlx::Result<SqliteCo
 pub(super) async fn reader(file: &Path) -> sqlx::Result<SqliteConnection> {
     let options = SqliteConnectOptions::new()
         .filename(file)
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(WAIT)
         .pragma("query_only", "ON")
         .pragma("temp_store", "MEMORY")
         .pragma("cache_size", "-2048");
@@ -234,17 +243,19 @@ impl Partition {
         Ok(connection)
     }
 
-    /// Reads what the file says of itself; called once, when the store is opened.
-    pub(super) async fn look(&mut self) -> sqlx::Result<()> {
+    /// Reads what the file says of itself; called once, when the store is opened. `false` if a crash left it without tables: the
+    /// next flush makes them.
+    pub(super) async fn look(&mut self) -> sqlx::Result<bool> {
         let mut connection = reader(&self.path).await?;
-        if let Some((upto, rows)) = meta(&mut connection).await? {
+        let found = meta(&mut connection).await?;
+        if let Some((upto, rows)) = found {
             self.skipped = upto;
             self.upto = AtomicU64::new(upto);
             self.rows = AtomicU64::new(rows);
         }
         connection.close().await?;
         self.measure();
-        Ok(())
+        Ok(found.is_some())
     }
 
     /// Sets the numbers that a flush has just committed.
@@ -255,20 +266,20 @@ impl Partition {
     }
 
     fn measure(&self) {
-        let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let wal = side_file(&self.path, "-wal");
-        self.bytes.store(size(&self.path) + size(&wal), Ordering::Relaxed);
+        let size = std::fs::metadata(&self.path).map_or(0, |meta| meta.len());
+        self.bytes.store(size, Ordering::Relaxed);
     }
 
     /// Its files: the database and what SQLite keeps beside it.
-    pub(super) fn files(&self) -> [PathBuf; 3] {
-        [self.path.clone(), side_file(&self.path, "-wal"), side_file(&self.path, "-shm")]
+    pub(super) fn files(&self) -> [PathBuf; 2] {
+        [self.path.clone(), side_file(&self.path)]
     }
 }
 
-pub(super) fn side_file(path: &Path, ending: &str) -> PathBuf {
+/// The rollback journal of a file.
+pub(super) fn side_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+    name.push("-journal");
     PathBuf::from(name)
 }
 
