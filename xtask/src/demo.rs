@@ -73,7 +73,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let size = options.size.next_multiple_of(16).max(image::SMALLEST);
     let folder = fresh_folder(options.data.as_deref())?;
 
-    println!("Building argosy and argosy-sim; the first time this takes some minutes.");
+    println!("Building the console, argosy and argosy-sim; the first time this takes some minutes.");
+    crate::web::build()?;
     let programs = Programs::build(if options.debug { "dev" } else { "release" })?;
     let mut system = System::start(programs, &folder, ports, options.devices)?;
     println!("server     ready at {} after {:.1} s", system.base(), system.ready_after.as_secs_f64());

@@ -15,6 +15,7 @@ mod setup;
 mod shell;
 mod system;
 mod test;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;

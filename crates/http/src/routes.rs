@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use argosy_api::{PREFIX, Problem, ProblemCode};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::IntoResponse;
 use axum::routing::{delete, get, patch, post, put};
-use hyper::{Method, Uri};
+use hyper::header::HeaderMap;
+use hyper::{Method, Response, Uri};
 
 use crate::app::App;
+use crate::console;
 use crate::error::ApiError;
 use crate::ops::{
-    auth, deployments, devices, firmware, groups, ledger, products, regions, sessions, system, tokens,
-    uploads,
+    auth, contents, deployments, devices, firmware, groups, ledger, products, regions, registration_codes,
+    sessions, system, tokens, uploads,
 };
 
 /// The router over `app`.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let routes = Router::new()
-        .route("/", get(system::console::handle))
+        .route("/", get(console::handle))
         .route("/healthz", get(system::healthz::handle))
         .route("/readyz", get(system::readyz::handle))
         .route("/metrics", get(system::metrics::handle))
@@ -53,6 +57,14 @@ fn api() -> Router<Arc<App>> {
             get(regions::get::handle).put(regions::replace::handle).delete(regions::delete::handle),
         )
         .merge(device_routes())
+        .route(
+            "/registration-codes",
+            get(registration_codes::list::handle).post(registration_codes::create::handle),
+        )
+        .route(
+            "/registration-codes/{id}",
+            get(registration_codes::get::handle).delete(registration_codes::revoke::handle),
+        )
         .route("/uploads", post(uploads::create::handle))
         .route("/uploads/{id}", put(uploads::put::handle))
         .route("/firmware", get(firmware::list::handle).post(firmware::create::handle))
@@ -61,7 +73,9 @@ fn api() -> Router<Arc<App>> {
             get(firmware::get::handle).patch(firmware::change::handle).delete(firmware::delete::handle),
         )
         .route("/firmware/{id}/download-url", get(firmware::download_url::handle))
+        .merge(content_routes())
         .route("/deployments", get(deployments::list::handle).post(deployments::create::handle))
+        .route("/deployments/preview", post(deployments::preview::handle))
         .route("/deployments/{id}", get(deployments::get::handle))
         .route("/deployments/{id}/devices", get(deployments::devices::handle))
         .route("/deployments/{id}/events", get(deployments::events::handle))
@@ -74,6 +88,20 @@ fn api() -> Router<Arc<App>> {
         .route("/audit", get(ledger::audit::handle))
         .route("/ca/roots.pem", get(system::roots::handle))
         .route("/openapi.json", get(system::openapi::handle))
+}
+
+fn content_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/contents", get(contents::list::handle).post(contents::create::handle))
+        .route(
+            "/contents/{id}",
+            get(contents::get::handle).patch(contents::change::handle).delete(contents::delete::handle),
+        )
+        .route("/contents/{id}/devices", get(contents::devices::handle))
+        .route("/contents/{id}/original", get(contents::files::original))
+        .route("/contents/{id}/file", get(contents::files::file))
+        .route("/contents/{id}/preview", get(contents::files::preview))
+        .route("/contents/{id}/thumbnail", get(contents::files::thumbnail))
 }
 
 /// `counts`, `batch` and `events` are words of the API before they are device keys: such a device is reached by `id:42`.
@@ -95,13 +123,24 @@ fn device_routes() -> Router<Arc<App>> {
         )
         .route("/devices/{key}/certificates/{serial}", delete(devices::revoke_certificate::handle))
         .route("/devices/{key}/firmware-history", get(devices::firmware_history::handle))
+        .route("/devices/{key}/contents", get(devices::contents::handle))
+        .route("/devices/{key}/content-history", get(devices::content_history::handle))
         .route("/devices/{key}/updates", get(devices::updates::handle))
 }
 
-async fn unknown_path(uri: Uri) -> ApiError {
+/// What no operation answers: the console's files and addresses, and what is nowhere.
+async fn unknown_path(
+    state: State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    if console::owns(&method, &uri, &headers) {
+        return console::handle(state, uri, headers).await;
+    }
     let path: String = uri.path().chars().take(120).collect();
     let detail = format!("there is nothing at {path}; the API is described at {PREFIX}/openapi.json");
-    Problem::new(ProblemCode::NotFound, detail).into()
+    ApiError::from(Problem::new(ProblemCode::NotFound, detail)).into_response()
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {

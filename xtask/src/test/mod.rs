@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::{check_layers, demo, generated, setup, shell, workspace};
+use crate::{check_layers, demo, generated, setup, shell, web, workspace};
 
 /// Seconds that each fuzz target runs: enough to find what a change broke, not to search.
 const FUZZ_SECONDS: &str = "10";
@@ -33,6 +33,8 @@ enum Step {
     Fmt,
     /// Who may use whom
     Layers,
+    /// The console: its types, lints, unit tests, and the build that the program embeds
+    Console,
     /// Lints, warnings as errors
     Clippy,
     /// Licences, bans and sources of dependencies; advisories where their database can be reached
@@ -93,6 +95,8 @@ impl Step {
             }
             Self::Fmt => shell::run(shell::cargo().args(["fmt", "--all", "--check"]))?,
             Self::Layers => check_layers::run()?,
+            Self::Console if quick => return Ok(Outcome::Skipped("--quick needs cargo only".to_owned())),
+            Self::Console => web::check()?,
             Self::Clippy => shell::run(shell::cargo().args([
                 "clippy",
                 "--workspace",

@@ -7,8 +7,10 @@ mod contents;
 mod deployments;
 mod devices;
 mod firmware;
+mod hold;
 mod housekeeping;
 mod idempotency;
+mod identity;
 mod registration;
 
 use argosy_domain::Timestamp;
@@ -24,8 +26,12 @@ pub(crate) use deployments::CANCELED;
 pub use deployments::{DeploymentChoice, DeploymentRequest, DeploymentSummary, FirmwareChoice, FiveWords, Preview};
 pub use devices::{DeviceRequest, EnrolledDevice, MAX_DEVICES_PER_CALL};
 pub use firmware::FirmwareRequest;
+pub(crate) use hold::HoldFlag;
+pub use hold::HeldWork;
 pub(crate) use housekeeping::run_housekeeping;
-pub use idempotency::{Idempotent, RequestHash};
+pub use idempotency::{Claim, Idempotent, RequestHash};
+pub(crate) use identity::{CrlCache, Renewals};
+pub use identity::{Crl, CrlFormat, IdentityRules, ImportRow, MAX_IMPORT_ROWS};
 pub(crate) use registration::Registration;
 pub use registration::{CodeRequest, NewCode, RegistrationRules, SecretKey};
 
@@ -42,12 +48,20 @@ pub struct Actor {
     pub role: Role,
     /// The password must be changed before anything else.
     pub must_change_password: bool,
+    /// A creating call that may be repeated: what is made is noted in the unit of work that makes it.
+    pub claim: Claim,
 }
 
 impl Actor {
     /// The server itself.
     pub fn system() -> Self {
-        Self { name: "system".to_owned(), user: UserId(0), role: Role::Admin, must_change_password: false }
+        Self {
+            name: "system".to_owned(),
+            user: UserId(0),
+            role: Role::Admin,
+            must_change_password: false,
+            claim: Claim::default(),
+        }
     }
 
     /// Refuses a caller who may only read.
@@ -79,7 +93,8 @@ impl Actor {
     }
 }
 
-/// Writes an audit entry in the caller's unit of work. `detail` must hold no secret.
+/// Writes an audit entry in the caller's unit of work. `detail` must hold no secret. The first one of a creating call that may be
+/// repeated also notes that it was carried out: both are there, or neither is.
 pub(crate) async fn audit<W: LedgerWrite + ?Sized>(
     work: &mut W,
     actor: &Actor,
@@ -88,6 +103,9 @@ pub(crate) async fn audit<W: LedgerWrite + ?Sized>(
     detail: serde_json::Value,
     at: Timestamp,
 ) -> PortResult<()> {
+    if let Some(record) = actor.claim.take(&subject) {
+        work.insert_idempotency(&record).await?;
+    }
     let entry = AuditEntry {
         id: AuditId(0),
         at,

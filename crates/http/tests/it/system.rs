@@ -18,15 +18,30 @@ async fn health_and_the_roots_are_open_to_anyone() {
 }
 
 #[tokio::test]
-async fn the_page_says_that_this_build_has_no_console() {
+async fn the_page_is_the_console_or_says_that_there_is_none() {
     let server = TestServer::start().await;
     let page = server.anyone().get("/").await.expect(200);
     assert_eq!(page.header("content-type").as_deref(), Some("text/html; charset=utf-8"));
     let text = String::from_utf8(page.body.to_vec()).unwrap();
-    for link in ["/api/v1/openapi.json", "/healthz", "/readyz", "/api/v1/ca/roots.pem"] {
-        assert!(text.contains(&format!("href=\"{link}\"")), "{link}");
-        server.anyone().get(link).await.expect(200);
+    if !argosy_http::console_is_built() {
+        for link in ["/api/v1/openapi.json", "/healthz", "/readyz", "/api/v1/ca/roots.pem"] {
+            assert!(text.contains(&format!("href=\"{link}\"")), "{link}");
+            server.anyone().get(link).await.expect(200);
+        }
+        return;
     }
+    // The page's nonce is the policy's, and another one each time.
+    let policy = page.header("content-security-policy").unwrap();
+    let nonce = policy.split_once("'nonce-").unwrap().1.split('\'').next().unwrap().to_owned();
+    assert!(text.contains(&format!("nonce=\"{nonce}\"")) && !text.contains("__CSP_NONCE__"), "{policy}");
+    let again = server.anyone().get("/").await.expect(200);
+    assert!(!again.header("content-security-policy").unwrap().contains(&nonce));
+    // What it loads is there, and may be kept.
+    let script = text.split("src=\"").nth(1).unwrap().split('"').next().unwrap();
+    let asset = server.anyone().get(script).await.expect(200);
+    assert_eq!(asset.header("cache-control").as_deref(), Some("public, max-age=31536000, immutable"));
+    // An address of the console is its page; one that nobody asked for as a page is a problem.
+    server.anyone().get("/device/vm-1").await.problem(404, "not_found");
 }
 
 #[tokio::test]

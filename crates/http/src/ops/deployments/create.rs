@@ -2,7 +2,7 @@
 
 use argosy_domain::model::{DeploymentPolicy, DeviceFilter, MAX_CONTENTS};
 use argosy_engine::{DeploymentChoice, DeploymentRequest, FirmwareChoice};
-use argosy_proto::{DeviceId, DeviceKey, FirmwareId};
+use argosy_proto::{DeploymentId, DeviceId, DeviceKey, FirmwareId};
 
 use crate::ops::prelude::*;
 
@@ -26,7 +26,13 @@ pub(crate) async fn handle(
         let made = shared.engine.create_deployment(&by, request).await?;
         super::view(&shared, made.id).await
     };
-    ticket.create(&app, &actor, work).await
+    let again = Arc::clone(&app);
+    let find = |made: String| async move {
+        let id = made.strip_prefix("deployment:").and_then(|id| id.parse().ok());
+        let id = id.ok_or_else(|| Problem::new(ProblemCode::NotFound, "what this call made is gone"))?;
+        super::view(&again, DeploymentId(id)).await
+    };
+    ticket.create_or_find(&app, &actor, work, find).await
 }
 
 /// What is asked for, with every name looked up.
@@ -47,9 +53,7 @@ async fn payload(
     asked: &api::CreateDeploymentRequest,
 ) -> ApiResult<DeploymentChoice> {
     match (asked.firmware, &asked.product, &asked.version, asked.contents.as_slice()) {
-        (Some(id), None, None, []) => {
-            Ok(DeploymentChoice::Firmware(FirmwareChoice::Id(FirmwareId(id))))
-        }
+        (Some(id), None, None, []) => Ok(DeploymentChoice::Firmware(FirmwareChoice::Id(FirmwareId(id)))),
         (None, Some(product), Some(version), []) => {
             let product = resolve::product(read, product, Place::Field("product")).await?;
             Ok(DeploymentChoice::Firmware(FirmwareChoice::Version(product.id, version.clone())))

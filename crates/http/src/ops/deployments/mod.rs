@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod pause;
+pub(crate) mod preview;
 pub(crate) mod resume;
 
 use argosy_proto::DeploymentId;

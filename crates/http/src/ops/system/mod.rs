@@ -1,6 +1,5 @@
 //! The server itself.
 
-pub(crate) mod console;
 pub(crate) mod healthz;
 pub(crate) mod metrics;
 pub(crate) mod openapi;

@@ -1,0 +1,1 @@
+export { Deploy } from './deploy';

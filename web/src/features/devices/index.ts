@@ -1,0 +1,1 @@
+export { ChangeDevices } from './change';

@@ -1,0 +1,1 @@
+export { RegisterFirmware } from './register';

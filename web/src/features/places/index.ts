@@ -1,0 +1,1 @@
+export { EditGroup, EditProduct, EditRegion } from './edit';

@@ -1,0 +1,2 @@
+export { DeploymentDetail } from './detail';
+export { DeploymentList } from './list';

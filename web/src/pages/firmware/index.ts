@@ -1,0 +1,2 @@
+export { FirmwareDetail } from './detail';
+export { FirmwareList } from './list';

@@ -1,0 +1,6 @@
+export * from './bits';
+export * from './states';
+export * from './table';
+export * from './live';
+export * from './confirm';
+export { theme } from './theme';
