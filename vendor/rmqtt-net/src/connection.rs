@@ -9,10 +9,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{ready, Context, Poll};
 
 use bytestring::ByteString;
+use rmqtt_codec::types::Publish;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+
+use crate::intake::Taken;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -41,6 +44,11 @@ pub trait Observer: Send + Sync + 'static {
     fn received(&self, bytes: usize);
     /// Bytes went out, as on the wire.
     fn sent(&self, bytes: usize);
+    /// A publish came from a peer that speaks MQTT 3. `None` leaves it to the broker's session.
+    fn publish(&self, connection: &Arc<Connection>, publish: &Publish) -> Option<Taken> {
+        let _ = (connection, publish);
+        None
+    }
 }
 
 /// What the TLS handshake told about the peer.

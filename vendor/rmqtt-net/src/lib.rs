@@ -29,6 +29,7 @@
 mod builder;
 mod cert_extractor;
 mod connection;
+mod intake;
 mod error;
 #[cfg(feature = "quic")]
 mod quic;
@@ -45,6 +46,7 @@ pub use builder::{Builder, Listener, ListenerType};
 
 /// What an embedding program can know of, and do to, a connection
 pub use connection::{Connection, Failure, Observer, TlsPeer, WatchedStream};
+pub use intake::{Answer, Taken};
 
 /// Trait for extracting TLS certificate information from client connections
 pub use cert_extractor::TlsCertExtractor;

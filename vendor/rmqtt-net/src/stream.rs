@@ -72,6 +72,7 @@ where
         };
         Ok(match probed.inspect_err(|e| failed(&self.cfg, &self.connection, e))? {
             ProtocolVersion::MQTT3 => MqttStream::V3(v3::MqttStream {
+                intake: Default::default(),
                 io: self.io,
                 remote_addr: self.remote_addr,
                 cfg: self.cfg,
@@ -137,11 +138,12 @@ pub mod v3 {
     use std::task::{Context, Poll};
     use std::time::Duration;
 
-    use futures::StreamExt;
+    use futures::{Sink, StreamExt};
     use tokio::io::{AsyncRead, AsyncWrite};
     use tokio_util::codec::Framed;
 
     use crate::connection::Connection;
+    use crate::intake::{Answer, Intake};
     use crate::error::MqttError;
     use crate::{Builder, Error, Result};
     #[cfg(feature = "tls")]
@@ -164,6 +166,8 @@ pub mod v3 {
         pub cert_info: Option<CertInfo>,
         /// What is known of the connection
         pub(crate) connection: Arc<Connection>,
+        /// Publishes that do not reach the session
+        pub(crate) intake: Intake,
     }
 
     /// # Examples
@@ -353,18 +357,72 @@ pub mod v3 {
 
     impl<Io> futures::Stream for MqttStream<Io>
     where
-        Io: AsyncRead + Unpin,
+        Io: AsyncRead + AsyncWrite + Unpin,
     {
         type Item = Result<rmqtt_codec::v3::Packet>;
 
         fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-            let next = Pin::new(&mut self.io).poll_next(cx);
-            Poll::Ready(match futures::ready!(next) {
-                Some(Ok((MqttPacket::V3(packet), _))) => Some(Ok(packet)),
-                Some(Ok(_)) => Some(Err(MqttError::Decode(DecodeError::MalformedPacket).into())),
-                Some(Err(e)) => Some(Err(Error::from(e))),
-                None => None,
-            })
+            let this = &mut *self;
+            loop {
+                if let Err(e) = this.answer(cx) {
+                    return Poll::Ready(Some(Err(e)));
+                }
+                if !this.intake.has_room() {
+                    return Poll::Pending;
+                }
+                let packet = match futures::ready!(Pin::new(&mut this.io).poll_next(cx)) {
+                    Some(Ok((MqttPacket::V3(packet), _))) => packet,
+                    Some(Ok(_)) => {
+                        return Poll::Ready(Some(Err(MqttError::Decode(DecodeError::MalformedPacket).into())))
+                    }
+                    Some(Err(e)) => return Poll::Ready(Some(Err(Error::from(e)))),
+                    None => return Poll::Ready(None),
+                };
+                let publish = match packet {
+                    Packet::Publish(publish) => publish,
+                    packet => return Poll::Ready(Some(Ok(packet))),
+                };
+                let Some(observer) = &this.cfg.observer else {
+                    return Poll::Ready(Some(Ok(Packet::Publish(publish))));
+                };
+                if let Err(publish) = this.intake.offer(&**observer, &this.connection, publish) {
+                    return Poll::Ready(Some(Ok(Packet::Publish(publish))));
+                }
+                if this.intake.sign_of_life() {
+                    // The session restarts its keepalive timer with every packet, and does nothing else with this one: no
+                    // message to the peer has this id, since it would need 65,535 of them in one connection.
+                    return Poll::Ready(Some(Ok(Packet::PublishComplete { packet_id: NonZeroU16::MAX })));
+                }
+            }
+        }
+    }
+
+    impl<Io> MqttStream<Io>
+    where
+        Io: AsyncRead + AsyncWrite + Unpin,
+    {
+        /// Writes the acknowledgements that are due, in one go.
+        fn answer(&mut self, cx: &mut Context<'_>) -> Result<()> {
+            while !self.intake.is_empty() {
+                let Poll::Ready((packet_id, answer)) = self.intake.poll(cx) else { break };
+                match (answer, packet_id) {
+                    (Answer::Acknowledge, Some(packet_id)) => {
+                        // Not `poll_ready`, which would flush: four bytes each, and no more of them than there were publishes.
+                        let ack = MqttPacket::V3(Packet::PublishAck { packet_id });
+                        Pin::new(&mut self.io).start_send(ack).map_err(MqttError::Encode)?;
+                        self.intake.wrote();
+                    }
+                    (Answer::Acknowledge, None) | (Answer::Silence, _) => {}
+                    (Answer::Cut, _) => self.connection.cut(),
+                }
+            }
+            if self.intake.is_flushing() {
+                if let Poll::Ready(flushed) = Pin::new(&mut self.io).poll_flush(cx) {
+                    self.intake.flushed();
+                    flushed.map_err(MqttError::Encode)?;
+                }
+            }
+            Ok(())
         }
     }
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use argosy_proto::DeviceKey;
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_core::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Admitted, PortError, Rights};
 use crate::Timestamp;
+use crate::model::CertificateName;
 
 /// What became of a message to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +120,13 @@ pub struct PresentedCertificate {
     pub imported: bool,
 }
 
+impl PresentedCertificate {
+    /// What it is called on the allow-list.
+    pub fn name(&self) -> CertificateName {
+        CertificateName { issuer: self.issuer.clone(), serial: self.serial.clone() }
+    }
+}
+
 /// Why a device is refused. The text is for our log, not for the device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -174,6 +183,23 @@ pub struct InboundMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionNumber(pub u64);
 
+/// What became of a message that was [offered](DeviceEvents::offer).
+pub enum Offered {
+    /// It has its place; resolves when what it says is durable.
+    Taken(BoxFuture<'static, Result<(), PortError>>),
+    /// It must wait for its place.
+    Later(InboundMessage),
+}
+
+impl std::fmt::Debug for Offered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Taken(_) => f.write_str("Taken"),
+            Self::Later(message) => f.debug_tuple("Later").field(message).finish(),
+        }
+    }
+}
+
 /// Inward: what the device plane tells the engine.
 #[async_trait]
 pub trait DeviceEvents: Send + Sync + 'static {
@@ -188,4 +214,10 @@ pub trait DeviceEvents: Send + Sync + 'static {
 
     /// It sent a message. Returns when what the message says is durable: only then is it acknowledged.
     async fn message(&self, message: InboundMessage) -> Result<(), PortError>;
+
+    /// The same, if the message can take its place in order at once; else it is given back for [`DeviceEvents::message`], and no
+    /// later one of the device may overtake it.
+    fn offer(&self, message: InboundMessage) -> Offered {
+        Offered::Later(message)
+    }
 }

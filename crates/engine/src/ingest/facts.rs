@@ -47,9 +47,26 @@ impl FactQueue {
         wait.await.map_err(|_| closed())?
     }
 
+    /// A place in the queue, if there is one now.
+    pub(super) fn place(&self) -> Option<FactPlace<'_>> {
+        self.send.try_reserve().ok().map(FactPlace)
+    }
+
     /// Queues a row that nobody waits for; a crash before the next append, or a full queue, loses it.
     pub(crate) fn offer(&self, row: SeriesRow) -> bool {
         self.send.try_send(Group { rows: vec![row], done: None }).is_ok()
+    }
+}
+
+/// A place in the queue.
+pub(super) struct FactPlace<'a>(mpsc::Permit<'a, Group>);
+
+impl FactPlace<'_> {
+    /// Takes it; what comes back resolves when the rows are durable.
+    pub(super) fn take(self, rows: Vec<SeriesRow>) -> oneshot::Receiver<Result<(), PortError>> {
+        let (done, wait) = oneshot::channel();
+        self.0.send(Group { rows, done: Some(done) });
+        wait
     }
 }
 

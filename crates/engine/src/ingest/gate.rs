@@ -1,13 +1,13 @@
 //! The gate: who may connect, and the engine's ear on the device plane.
 
-use argosy_domain::model::{CertificateState, DeviceState};
+use argosy_domain::model::DeviceState;
 use argosy_domain::ports::{
-    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, PortError,
-    PresentedCertificate, Refusal, Rights,
+    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, Offered, PortError, Refusal, Rights,
 };
 use argosy_proto::DeviceKey;
 use async_trait::async_trait;
 
+use super::registration::asks_for_certificate;
 use super::transitions::Work;
 use crate::Engine;
 use crate::metrics::add;
@@ -36,6 +36,7 @@ impl DeviceEvents for Engine {
         let now = self.now();
         if self.presence.connected(key, connection, now) {
             self.transitions.later(Work::Connected(key.clone()), now).await;
+            self.resend_renewal(key).await;
         }
     }
 
@@ -51,41 +52,29 @@ impl DeviceEvents for Engine {
         if let Some(judged) = self.registration(&message).await {
             return judged;
         }
+        if self.is_held() && asks_for_certificate(&message) {
+            return self.defer(&message).await;
+        }
+        if let Some(judged) = self.renewal(&message).await {
+            return judged;
+        }
         self.take(message, self.now()).await
+    }
+
+    fn offer(&self, message: InboundMessage) -> Offered {
+        // Each judged by itself, in its own time.
+        if message.topic.ends_with("/regist") || message.topic.ends_with("/cert/request") {
+            return Offered::Later(message);
+        }
+        let offered = self.take_now(message, self.now());
+        if matches!(offered, Offered::Taken(_)) {
+            add(&self.metrics.messages_total, 1);
+        }
+        offered
     }
 }
 
 impl Engine {
-    /// Identities that we issued: client id = CN = key, and (issuer, serial) on the allow-list for exactly that device.
-    async fn by_certificate(
-        &self,
-        client_id: &str,
-        certificate: &PresentedCertificate,
-    ) -> Result<Admitted, Refusal> {
-        let wrong = || Refusal::WrongClientId { client_id: client_id.chars().take(64).collect() };
-        if client_id != certificate.common_name {
-            return Err(wrong());
-        }
-        let mut read = self.ports.registry.read().await.map_err(|_| Refusal::Unavailable)?;
-        let admission = read
-            .admission(&certificate.issuer, &certificate.serial)
-            .await
-            .map_err(|_| Refusal::Unavailable)?;
-        let admission = admission.ok_or(Refusal::UnknownCertificate)?;
-        if admission.key.as_str() != client_id {
-            return Err(wrong());
-        }
-        if admission.certificate_state == CertificateState::Revoked {
-            return Err(Refusal::Revoked);
-        }
-        let rights = match admission.device_state {
-            DeviceState::Active => Rights::Full,
-            DeviceState::Suspended => return Err(Refusal::Suspended),
-            DeviceState::Unregistered => Rights::RegistrationAndRenewal,
-        };
-        Ok(Admitted { key: admission.key, rights })
-    }
-
     /// The plain listener has checked its list of keys; here: known, not suspended, and never given a certificate, so that nobody takes
     /// over by plain text the name of a device that proves itself.
     async fn by_plain_key(&self, client_id: &str) -> Result<Admitted, Refusal> {

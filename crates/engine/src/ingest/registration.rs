@@ -1,6 +1,6 @@
 //! `regist` does not go through the group commits: each is judged by itself, in turn, and nothing of its payload is ever kept.
 
-use argosy_domain::ports::{InboundMessage, PortError};
+use argosy_domain::ports::{Door, InboundMessage, PortError};
 use argosy_proto::{UpMessage, UpTopic, decode_up, parse_up};
 
 use crate::Engine;
@@ -18,6 +18,15 @@ impl Engine {
             _ => None,
         }
     }
+}
+
+/// Whether it is a good request for a certificate, by a door that may ask for one.
+pub(super) fn asks_for_certificate(message: &InboundMessage) -> bool {
+    if message.door == Door::Plain {
+        return false;
+    }
+    let Ok((key, topic)) = parse_up(&message.topic) else { return false };
+    topic == UpTopic::CertRequest && key == message.key && decode_up(&topic, &message.payload).is_ok()
 }
 
 /// Whether a message that was not understood may hold a registration code: its payload is not kept then.

@@ -2,7 +2,7 @@
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{Event, Fact, SeriesRow};
-use argosy_domain::ports::{DeviceBrief, Door, InboundMessage, PortError};
+use argosy_domain::ports::{DeviceBrief, Door, InboundMessage, Offered, PortError, PortErrorKind};
 use argosy_proto::message::StatusSystem;
 use argosy_proto::{DeviceId, FirmwareVersion, UpMessage, decode_up, parse_up};
 
@@ -29,30 +29,61 @@ pub(super) fn decode(message: &InboundMessage) -> Result<UpMessage, String> {
     Ok(decoded)
 }
 
+/// Where a message goes.
+struct Sorted {
+    fact: Option<SeriesRow>,
+    work: Option<Work>,
+}
+
 impl Engine {
     /// Takes a message; returns when everything that it says is durable.
     pub(super) async fn take(&self, message: InboundMessage, at: Timestamp) -> Result<(), PortError> {
-        let decoded = decode(&message);
         let known = self.known(&message.key).await?;
+        let Sorted { fact, work } = self.sort(known.as_deref(), message, at);
+        let facts = self.fact_queue.durable(fact.into_iter().collect());
+        match work {
+            None => facts.await,
+            Some(work) => {
+                let (stored, moved) = tokio::join!(facts, self.transitions.durable(work, at));
+                stored.and(moved)
+            }
+        }
+    }
+
+    /// The same without waiting for a place: gives the message back if its device is not known here, or a lane is full.
+    pub(super) fn take_now(&self, message: InboundMessage, at: Timestamp) -> Offered {
+        let Some(known) = self.briefs.get(&message.key) else { return Offered::Later(message) };
+        let places = self.fact_queue.place().zip(self.transitions.place());
+        let Some((facts, transitions)) = places else { return Offered::Later(message) };
+        let Sorted { fact, work } = self.sort(Some(&known), message, at);
+        let stored = fact.map(|row| facts.take(vec![row]));
+        let moved = work.map(|work| transitions.take(work, at));
+        Offered::Taken(Box::pin(async move {
+            for wait in [stored, moved].into_iter().flatten() {
+                wait.await.map_err(|_| PortError::new("ingest", PortErrorKind::Unavailable))??;
+            }
+            Ok(())
+        }))
+    }
+
+    fn sort(&self, known: Option<&DeviceBrief>, message: InboundMessage, at: Timestamp) -> Sorted {
         let Some(known) = known else {
             let reason = "the device is not registered".to_owned();
-            return self.fact_queue.durable(vec![self.dead_letter(DeviceId(0), &message, reason, at)]).await;
+            return Sorted { fact: Some(self.dead_letter(DeviceId(0), &message, reason, at)), work: None };
         };
         let device = known.id;
         self.heard.seen(device, at);
-        let decoded = match decoded {
+        let decoded = match decode(&message) {
             Ok(decoded) => decoded,
             Err(reason) => {
-                return self.fact_queue.durable(vec![self.dead_letter(device, &message, reason, at)]).await;
+                return Sorted { fact: Some(self.dead_letter(device, &message, reason, at)), work: None };
             }
         };
         match decoded {
-            UpMessage::StatusSystem(status) if self.is_news(&known, &status, at) => {
-                let row = rows::fact_of(device, UpMessage::StatusSystem(status.clone()), at);
+            UpMessage::StatusSystem(status) if self.is_news(known, &status, at) => {
+                let fact = rows::fact_of(device, UpMessage::StatusSystem(status.clone()), at);
                 let work = Work::Message(message, Box::new(UpMessage::StatusSystem(status)));
-                let moved = self.transitions.durable(work, at);
-                let (stored, moved) = tokio::join!(self.fact_queue.durable(row.into_iter().collect()), moved);
-                stored.and(moved)
+                Sorted { fact, work: Some(work) }
             }
             UpMessage::UpdateAck(_)
             | UpMessage::Progress(_)
@@ -60,21 +91,19 @@ impl Engine {
             | UpMessage::Regist(_)
             | UpMessage::CertRequest(_)
             | UpMessage::Hello(_) => {
-                self.transitions.durable(Work::Message(message, Box::new(decoded)), at).await
-            }
-            UpMessage::Test(test) => {
-                tracing::info!(device = %message.key, text = test.message, "test message of {}", message.key);
-                let row = rows::fact_of(device, UpMessage::Test(test), at);
-                self.fact_queue.durable(row.into_iter().collect()).await
+                Sorted { fact: None, work: Some(Work::Message(message, Box::new(decoded))) }
             }
             UpMessage::StatusSystem(_)
             | UpMessage::StatusErrorLog(_)
             | UpMessage::SalesData(_)
+            | UpMessage::Test(_)
             | UpMessage::CancelAck(_)
             | UpMessage::CommandResponse(_)
             | UpMessage::Data { .. } => {
-                let row = rows::fact_of(device, decoded, at);
-                self.fact_queue.durable(row.into_iter().collect()).await
+                if let UpMessage::Test(test) = &decoded {
+                    tracing::info!(device = %message.key, text = test.message, "test message of {}", message.key);
+                }
+                Sorted { fact: rows::fact_of(device, decoded, at), work: None }
             }
         }
     }

@@ -68,9 +68,26 @@ impl TransitionQueue {
         wait.await.map_err(|_| closed())?
     }
 
+    /// A place in the queue, if there is one now.
+    pub(super) fn place(&self) -> Option<TransitionPlace<'_>> {
+        self.send.try_reserve().ok().map(TransitionPlace)
+    }
+
     /// Queues work that nobody waits for (presence); it stays until it is done.
     pub(super) async fn later(&self, work: Work, at: Timestamp) {
         let _ = self.send.send(Item { work, at, done: None }).await;
+    }
+}
+
+/// A place in the queue.
+pub(super) struct TransitionPlace<'a>(mpsc::Permit<'a, Item>);
+
+impl TransitionPlace<'_> {
+    /// Takes it; what comes back resolves when the work is durable.
+    pub(super) fn take(self, work: Work, at: Timestamp) -> oneshot::Receiver<Result<(), PortError>> {
+        let (done, wait) = oneshot::channel();
+        self.0.send(Item { work, at, done: Some(done) });
+        wait
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use argosy_domain::Timestamp;
 use argosy_domain::ports::{ConnectionNumber, DeviceEvents, Door, PresentedCertificate, Rights};
@@ -13,6 +14,7 @@ use rmqtt::net::Connection;
 use rmqtt::session::Session;
 use rmqtt::types::Tx;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::throttle::Throttle;
 
@@ -55,6 +57,8 @@ pub(super) struct Link {
     pub(super) throttle: Mutex<Throttle>,
     /// What it may do; set with its identity, raised by its registration.
     rights: Mutex<Rights>,
+    /// When the first message was left without an acknowledgement, for want of space.
+    silent_since: OnceLock<Instant>,
     /// Cut by us for good: not even its will is taken any more.
     barred: AtomicBool,
 }
@@ -71,6 +75,7 @@ impl Link {
             unacknowledged: AtomicUsize::new(0),
             throttle: Mutex::new(Throttle::default()),
             rights: Mutex::new(Rights::RenewalOnly),
+            silent_since: OnceLock::new(),
             barred: AtomicBool::new(false),
         }
     }
@@ -116,6 +121,11 @@ impl Link {
             *rights = Rights::Full;
         }
         raised
+    }
+
+    /// A message is left without an acknowledgement; for how long the first of them has been.
+    pub(super) fn silent_for(&self, now: Instant) -> Duration {
+        now.duration_since(*self.silent_since.get_or_init(|| now))
     }
 
     pub(super) fn is_barred(&self) -> bool {

@@ -11,6 +11,7 @@ mod admit;
 mod config;
 mod core;
 mod hooks;
+mod intake;
 mod links;
 mod port;
 mod quiet;

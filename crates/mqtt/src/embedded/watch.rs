@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use argosy_domain::ports::Door;
-use rmqtt::net::{Connection, Failure, Observer};
+use rmqtt::codec::types::Publish;
+use rmqtt::net::{Connection, Failure, Observer, Taken};
 
 use super::core::Core;
 use super::links::Link;
@@ -62,6 +63,10 @@ impl Observer for Watch {
 
     fn received(&self, bytes: usize) {
         add(&self.core.metrics.bytes_in, bytes);
+    }
+
+    fn publish(&self, connection: &Arc<Connection>, publish: &Publish) -> Option<Taken> {
+        self.core.intake(connection, publish)
     }
 
     fn sent(&self, bytes: usize) {
