@@ -4,6 +4,7 @@
 //! writes one flat JSON object of numbers, whose keys `docs/benchmarks.md` explains, so that runs can be compared over time.
 
 mod counters;
+mod ingest;
 mod machine;
 mod rollout;
 
@@ -25,6 +26,8 @@ pub(crate) struct Options {
 enum Name {
     /// Updates a simulated fleet over mutual TLS, and sets it against what this machine's TLS could do at most
     Rollout(rollout::Options),
+    /// Takes in messages of many devices durably, and sets it against a plain mosquitto under the same load
+    Ingest(ingest::Options),
 }
 
 /// The figures of a benchmark, by their keys.
@@ -33,6 +36,7 @@ type Figures = Map<String, Value>;
 pub(crate) fn run(options: &Options) -> Result<()> {
     let (figures, verdict) = match &options.name {
         Name::Rollout(options) => rollout::run(options)?,
+        Name::Ingest(options) => ingest::run(options)?,
     };
     // What went wrong is worth comparing as well: the figures are written before the verdict is given.
     if let Some(file) = &options.json {

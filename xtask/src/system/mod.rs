@@ -96,6 +96,17 @@ impl System {
     /// Starts a server whose data is in `folder` (which exists and holds none), for about `devices` devices, waits until it is
     /// ready, and changes its administrator's one-time password.
     pub(crate) fn start(programs: Programs, folder: &Path, ports: Ports, devices: u32) -> Result<Self> {
+        Self::start_with(programs, folder, ports, devices, &[])
+    }
+
+    /// The same, with settings: the names of keys as the environment has them, without `ARGOSY_`.
+    pub(crate) fn start_with(
+        programs: Programs,
+        folder: &Path,
+        ports: Ports,
+        devices: u32,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
             .with_context(|| format!("could not close {} to other users", folder.display()))?;
         let data = folder.join("data");
@@ -107,6 +118,7 @@ impl System {
         command.args(["--http-listen", &address(ports.http), "--https-listen", &address(ports.https)]);
         command.args(["--mqtt-listen", &address(ports.mqtt), "--names", "127.0.0.1,localhost"]);
         command.args(["--expected-devices", &devices.to_string()]);
+        command.envs(settings.iter().map(|(key, value)| (format!("ARGOSY_{key}"), value)));
         let start = Instant::now();
         let mut server = Process::spawn(command, &folder.join("server.log"))?;
         let api = Api::new(format!("http://{}", address(ports.http)), folder.join("cookies"));

@@ -230,8 +230,10 @@ fn supervise(shared: &Shared) {
     shared.tally.everybody_is_there();
     sleep_until(Instant::now() + shared.config.warmup);
     shared.tally.begin();
+    eprintln!("counting");
     sleep_until(Instant::now() + shared.config.duration);
     shared.tally.end();
+    eprintln!("counted");
     shared.stop.set();
 }
 
