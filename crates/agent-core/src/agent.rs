@@ -216,6 +216,7 @@ impl<H: Hardware, L> Agent<H, L> {
                 // The same image again, perhaps under a new command or a fresh URL: what is here of it stays.
                 download.offer = offer;
                 actions.send(Report::Accepted { command });
+                download.readdressed(now_ms, &self.policy, actions);
                 return;
             }
             let (old, elapsed) = (download.offer.command, download.elapsed_ms(now_ms));
@@ -302,6 +303,7 @@ impl<H: Hardware, L> Agent<H, L> {
     fn fetch_failed(&mut self, now_ms: u64, error: FetchError, actions: &mut Actions) {
         let Phase::Downloading(download) = &mut self.phase else { return };
         match error {
+            FetchError::Expired => download.expired(),
             FetchError::Refused { status } => {
                 self.give_up(now_ms, Outcome::Error, Reason::Refused { status }, actions);
             }

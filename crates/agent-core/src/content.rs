@@ -173,14 +173,15 @@ impl<S: ContentStore, L: Clone> ContentAgent<S, L> {
         if let Some(loading) = &mut self.loading {
             if loading.set == set {
                 // The same files again, perhaps under a new command or fresh URLs: what is here of them stays.
+                actions.send(Report::Accepted { command });
                 if let Some(download) = &mut loading.current {
                     download.offer.command = command;
                     if let Some(file) = offer.file(loading.place) {
                         download.offer.locator = file.locator.clone();
                     }
+                    download.readdressed(now_ms, &self.policy.download, actions);
                 }
                 loading.offer = offer;
-                actions.send(Report::Accepted { command });
                 return;
             }
             if self.policy.ignore_second {
@@ -317,6 +318,7 @@ impl<S: ContentStore, L: Clone> ContentAgent<S, L> {
     fn fetch_failed(&mut self, now_ms: u64, error: FetchError, actions: &mut Actions) {
         let Some(Loading { current: Some(download), .. }) = &mut self.loading else { return };
         match error {
+            FetchError::Expired => download.expired(),
             FetchError::Refused { status } => {
                 self.give_up(now_ms, Outcome::Error, Reason::Refused { status }, actions);
             }

@@ -14,6 +14,8 @@ pub(crate) struct Download<D, L> {
     pub(crate) failures: u16,
     /// Complete downloads that had the wrong hash.
     pub(crate) bad_images: u8,
+    /// The locator is of no use any more: nothing is asked for until there is a fresh one.
+    stale: bool,
     /// Set while waiting (after a failure, or between chunks): ask for the next range then.
     pub(crate) resume_at: Option<u64>,
     began_ms: u64,
@@ -35,6 +37,7 @@ impl<D: Digest, L> Download<D, L> {
             requested: 0,
             failures: 0,
             bad_images: 0,
+            stale: false,
             resume_at: None,
             began_ms: now_ms,
             reported_ms: now_ms,
@@ -59,7 +62,7 @@ impl<D: Digest, L> Download<D, L> {
 
     /// Asks for as many ranges as may be outstanding.
     pub(crate) fn fetch_next(&mut self, now_ms: u64, policy: &Policy, actions: &mut Actions) {
-        if self.resume_at.is_some_and(|at| now_ms < at) {
+        if self.stale || self.resume_at.is_some_and(|at| now_ms < at) {
             return;
         }
         self.resume_at = None;
@@ -109,6 +112,21 @@ impl<D: Digest, L> Download<D, L> {
         self.failures = self.failures.saturating_add(1);
         self.requested = self.received;
         self.resume_at = Some(now_ms + policy.backoff.wait_ms(u32::from(self.failures), jitter));
+    }
+
+    /// The locator is of no use any more. What was received stays; a fresh one goes on behind it.
+    pub(crate) fn expired(&mut self) {
+        self.requested = self.received;
+        self.resume_at = None;
+        self.stale = true;
+    }
+
+    /// There is a fresh locator: goes on if that was waited for.
+    pub(crate) fn readdressed(&mut self, now_ms: u64, policy: &Policy, actions: &mut Actions) {
+        if core::mem::take(&mut self.stale) {
+            self.failures = 0;
+            self.fetch_next(now_ms, policy, actions);
+        }
     }
 
     /// The image was complete and wrong: begins again from nothing.

@@ -18,7 +18,10 @@ pub struct Offer<L> {
 pub enum FetchError {
     /// No connection, a broken one, a server that is overloaded or failing: worth another try.
     Link,
-    /// The server answered and will not give the bytes: the URL expired, was withdrawn or is wrong.
+    /// The server answered that the URL's time is over. What is here stays; the server sends the request again, with a fresh URL, once it
+    /// has heard nothing for a while.
+    Expired,
+    /// The server answered and will not give the bytes: the URL was withdrawn or is wrong.
     Refused {
         /// Its HTTP status.
         status: u16,

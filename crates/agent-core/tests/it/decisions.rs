@@ -116,6 +116,38 @@ fn a_refused_url_ends_the_update_at_once() {
 }
 
 #[test]
+fn an_expired_url_is_waited_out_and_a_fresh_one_goes_on_behind_what_is_here() {
+    let (world, mut agent) = new_agent(policy());
+    agent.step(0, Event::Request(offer(C, &world.offered)));
+    agent.step(1, Event::Data(&world.offered[..700]));
+    assert_eq!(actions(&mut agent, 5, Event::FetchFailed(FetchError::Expired)), []);
+    assert_eq!((agent.busy_with(), agent.received()), (Some(command()), 700));
+    assert_eq!(agent.deadline(), None, "nothing is tried until the server sends a fresh URL");
+    assert_eq!(actions(&mut agent, 1_000_000, Event::Tick), []);
+
+    let next = Offer { locator: "second", ..offer("FW-1-1-2", &world.offered) };
+    let again = actions(&mut agent, 1_000_001, Event::Request(next));
+    let accepted = Action::Send(Report::Accepted { command: CommandId::cut("FW-1-1-2") });
+    let rest = [Action::Fetch { from: 700, to: 1_200 }, Action::Fetch { from: 1_200, to: 1_500 }];
+    assert_eq!(again[0], accepted);
+    assert_eq!(again[1..], rest);
+    assert_eq!(agent.locator(), Some(&"second"));
+    let end = actions(&mut agent, 1_000_002, Event::Data(&world.offered[700..]));
+    assert!(end.contains(&Action::Reboot), "{end:?}");
+}
+
+#[test]
+fn an_expired_url_can_be_canceled_or_superseded() {
+    let (world, mut agent) = new_agent(policy());
+    agent.step(0, Event::Request(offer(C, &world.offered)));
+    agent.step(5, Event::FetchFailed(FetchError::Expired));
+    let end = actions(&mut agent, 6, Event::Cancel(command()));
+    let report = Report::CancelAck { command: command(), status: CancelStatus::Canceled };
+    assert_eq!(end, [Action::StopFetch, Action::Send(report)]);
+    assert_eq!(agent.busy_with(), None);
+}
+
+#[test]
 fn wrong_bytes_are_fetched_again_and_given_up_in_the_end() {
     let (world, mut agent) = new_agent(Policy { max_bad_images: 2, chunk: 2_000, ..policy() });
     let mut wrong = world.offered.clone();

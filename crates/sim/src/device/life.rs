@@ -325,7 +325,12 @@ impl<'a> Life<'a> {
             }
             Poll::Ready(Fetched::Failed(failure)) => {
                 self.context.counters.retry(&format!("download: {}", failure.kind));
-                self.step(Event::FetchFailed(failure.error));
+                let error = match failure.error {
+                    // An old board knows of no difference.
+                    FetchError::Expired if self.legacy() => FetchError::Refused { status: 403 },
+                    error => error,
+                };
+                self.step(Event::FetchFailed(error));
                 true
             }
         }

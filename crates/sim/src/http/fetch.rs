@@ -55,6 +55,9 @@ enum Link {
     Open(HttpLink),
 }
 
+/// Bytes of a refusal that are read: one that is longer is not looked into.
+const MAX_REFUSAL: u64 = 4096;
+
 /// Fetches ranges of one URL.
 pub(crate) struct Fetcher {
     url: Option<Arc<Url>>,
@@ -66,6 +69,8 @@ pub(crate) struct Fetcher {
     reader: Reader,
     /// The response being received is the connection's last.
     closing: bool,
+    /// What a server that refuses has said so far of why.
+    refusal: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Fetcher {
@@ -83,6 +88,7 @@ impl Fetcher {
             sent: 0,
             reader: Reader::default(),
             closing: false,
+            refusal: None,
         }
     }
 
@@ -113,6 +119,7 @@ impl Fetcher {
         self.sent = 0;
         self.reader = Reader::default();
         self.closing = false;
+        self.refusal = None;
     }
 
     fn fail(&mut self, error: FetchError, kind: &'static str) -> Poll<Fetched> {
@@ -147,12 +154,17 @@ impl Fetcher {
                     {
                         return self.fail(FetchError::Link, error.kind());
                     }
-                    let (reader, asked, sent, closing) =
-                        (&mut self.reader, &mut self.asked, &mut self.sent, &mut self.closing);
+                    let mut response = Response {
+                        asked: &mut self.asked,
+                        sent: &mut self.sent,
+                        closing: &mut self.closing,
+                        refusal: &mut self.refusal,
+                    };
+                    let reader = &mut self.reader;
                     let mut result = Ok(());
                     let polled = wire.poll_read(cx, &mut |bytes| {
                         if result.is_ok() {
-                            result = receive(reader, asked, sent, closing, bytes, sink);
+                            result = response.receive(reader, bytes, sink);
                         }
                     });
                     if let Err(Refusal(failure)) = result {
@@ -204,29 +216,58 @@ impl From<ResponseError> for Refusal {
     }
 }
 
-fn receive(
-    reader: &mut Reader,
-    asked: &mut VecDeque<Range>,
-    sent: &mut usize,
-    closing: &mut bool,
-    bytes: &[u8],
-    sink: &mut dyn FnMut(&[u8]),
-) -> Result<(), Refusal> {
-    reader.feed(bytes, |piece| {
-        match piece {
-            Piece::Head(head) => {
-                let range = asked.front().filter(|_| *sent > 0).ok_or(ResponseError::Unasked)?;
-                judge(head.status, head.length, head.range_start, *range)?;
-                *closing = head.close;
+/// The part of a fetcher that a response changes.
+struct Response<'a> {
+    asked: &'a mut VecDeque<Range>,
+    sent: &'a mut usize,
+    closing: &'a mut bool,
+    refusal: &'a mut Option<Vec<u8>>,
+}
+
+impl Response<'_> {
+    fn receive(
+        &mut self,
+        reader: &mut Reader,
+        bytes: &[u8],
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Refusal> {
+        reader.feed(bytes, |piece| {
+            match piece {
+                Piece::Head(head) => {
+                    let range =
+                        self.asked.front().filter(|_| *self.sent > 0).ok_or(ResponseError::Unasked)?;
+                    *self.closing = head.close;
+                    if head.status == 403 && head.length <= MAX_REFUSAL {
+                        *self.refusal = Some(Vec::new());
+                    } else {
+                        judge(head.status, head.length, head.range_start, *range)?;
+                    }
+                }
+                Piece::Body(body) => match self.refusal {
+                    Some(why) => why.extend_from_slice(body),
+                    None => sink(body),
+                },
+                Piece::End => match self.refusal.take() {
+                    Some(why) => return Err(Refusal(forbidden(&why))),
+                    None => {
+                        self.asked.pop_front();
+                        *self.sent -= 1;
+                    }
+                },
             }
-            Piece::Body(body) => sink(body),
-            Piece::End => {
-                asked.pop_front();
-                *sent -= 1;
-            }
-        }
-        Ok(())
-    })
+            Ok(())
+        })
+    }
+}
+
+/// What a 403 means: an expired URL is not the end. Argosy's problem body has the code `url_expired`, S3 says that the request has expired.
+fn forbidden(why: &[u8]) -> Failure {
+    let expired = String::from_utf8_lossy(why).to_ascii_lowercase().contains("expired");
+    if expired {
+        Failure { error: FetchError::Expired, kind: "the URL has expired" }
+    } else {
+        Failure { error: FetchError::Refused { status: 403 }, kind: "refused by the download server" }
+    }
 }
 
 /// Whether a response is the range that was asked for.

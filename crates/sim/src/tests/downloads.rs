@@ -18,6 +18,8 @@ pub(super) struct Faults {
     pub(super) status: Option<u16>,
     /// Answers so many requests with 503 first.
     pub(super) busy: u64,
+    /// Answers the request of this number (from 0) with 403: the URL has expired.
+    pub(super) expired_at: Option<u64>,
     /// Closes the connection after every response, and says so.
     pub(super) close: bool,
 }
@@ -97,6 +99,10 @@ async fn serve(
         let close = if faults.close { "Connection: close\r\n" } else { "" };
         let status = if number < faults.busy { Some(503) } else { faults.status };
         let (head, body) = match status {
+            _ if faults.expired_at == Some(number) => {
+                let body = br#"{"title":"The download URL has expired","status":403,"code":"url_expired"}"#;
+                (format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\n\r\n", body.len()), &body[..])
+            }
             Some(status) => (format!("HTTP/1.1 {status} No\r\nContent-Length: 2\r\n\r\n"), &b"no"[..]),
             None => (
                 format!(

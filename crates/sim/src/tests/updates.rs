@@ -253,6 +253,28 @@ async fn a_refused_download_fails_with_its_status() {
 }
 
 #[tokio::test]
+async fn an_expired_url_is_waited_out_and_the_next_one_goes_on_where_it_stopped() {
+    let mut world = World::new(1, Faults { expired_at: Some(2), ..Faults::default() }).await;
+    let config = FleetConfig { ahead: false, ..world.config() };
+    let fleet = world.start(config).await;
+    world.ask_all().await;
+    world.hear(|message| matches!(message, UpMessage::UpdateAck(_))).await;
+    let expired = async {
+        while !fleet.report().retries.contains_key("download: the URL has expired") {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(LIMIT, expired).await.expect("the URL expires");
+    assert_eq!(world.results(), [], "the device says nothing of it");
+    let device = world.keys[0].clone();
+    world.ask(&device, "FW-1-1-2");
+    let report = world.settle(fleet).await;
+    assert_eq!((report.succeeded, report.failed), (1, 0), "{:?}", report.failures);
+    assert_eq!(report.bytes_downloaded, world.image.len() as u64, "no byte twice");
+    assert_eq!(world.results(), [ResultStatus::Success, ResultStatus::Installed]);
+}
+
+#[tokio::test]
 async fn a_cancel_stops_a_slow_download() {
     let mut world = World::new(1, Faults::default()).await;
     let shares = Shares { slow: 1.0, ..Shares::default() };
