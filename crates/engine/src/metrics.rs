@@ -46,6 +46,8 @@ counters! {
     leases_released_total,
     /// Connections refused, whatever the reason.
     connections_refused_total,
+    /// Requests that a held server kept for later.
+    deferred_total,
     /// Devices registered by a code.
     registrations_total,
     /// Registrations of devices that were registered already, by the same code or another.
@@ -54,6 +56,10 @@ counters! {
     registrations_refused_total,
     /// Registrations of devices locked after too many wrong codes.
     registrations_locked_total,
+    /// Renewals stored: new ones, and requests that were repeated.
+    renewals_total,
+    /// Renewals refused.
+    renewals_refused_total,
 }
 
 pub(crate) fn add(counter: &AtomicU64, n: u64) {

@@ -68,6 +68,12 @@ pub(crate) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
         tracing::warn!(error = %chain(&error), "canceled deployments could not be taken up; the next cancel will");
     }
     loop {
+        if engine.is_held() {
+            tokio::select! {
+                () = engine.wake_dispatch.notified() => continue,
+                () = shutdown.soft() => return,
+            }
+        }
         let pause = match engine.dispatch_pass(&mut hints).await {
             Ok(pause) => pause,
             Err(error) => {

@@ -27,6 +27,12 @@ const CANCEL_EXPIRES_S: u32 = 60;
 /// The sender task.
 pub(crate) async fn run_sender(engine: Arc<Engine>, shutdown: Shutdown) {
     loop {
+        if engine.is_held() {
+            tokio::select! {
+                () = engine.ready.sender_rung() => continue,
+                () = shutdown.soft() => return,
+            }
+        }
         let pause = match engine.send_outbox().await {
             Ok(0) => Duration::from_secs(5),
             Ok(_) => Duration::ZERO,

@@ -12,7 +12,7 @@ use aws_lc_rs::digest;
 use parking_lot::Mutex;
 use serde_json::json;
 
-use super::{Actor, audit};
+use super::{Actor, Claim, audit};
 use crate::Engine;
 use crate::error::{EngineError, EngineResult};
 
@@ -358,7 +358,13 @@ fn hash_token(token: &str) -> String {
 }
 
 fn actor_of(user: &User, name: String) -> Actor {
-    Actor { name, user: user.id, role: user.role, must_change_password: user.must_change_password }
+    Actor {
+        name,
+        user: user.id,
+        role: user.role,
+        must_change_password: user.must_change_password,
+        claim: Claim::default(),
+    }
 }
 
 #[cfg(test)]

@@ -106,6 +106,9 @@ impl Engine {
                 ));
             }
         }
+        if requests.iter().any(|r| r.csr.is_some()) {
+            self.not_held()?;
+        }
         let issued = self.issue_all(&requests).await?;
         let now = self.now();
         let mut work = self.ports.registry.begin("enroll").await?;
@@ -170,6 +173,7 @@ impl Engine {
         csr: String,
     ) -> EngineResult<IssuedCertificate> {
         actor.may_change()?;
+        self.not_held()?;
         let device = self.device(id).await?;
         let request = DeviceRequest {
             key: device.spec.key,
@@ -347,51 +351,6 @@ impl Engine {
             self.wake();
         }
         self.feed.tell(crate::Change::Devices { ids: devices.iter().map(|d| d.id).collect() });
-    }
-
-    /// Revokes a certificate and cuts the device's connection if it was made with it.
-    ///
-    /// # Errors
-    /// [`EngineError::NotFound`].
-    pub async fn revoke_certificate(&self, actor: &Actor, id: DeviceId, serial: &str) -> EngineResult<()> {
-        actor.may_change()?;
-        let device = self.device(id).await?;
-        let mut work = self.ports.registry.begin("devices").await?;
-        let certificates = work.certificates(id).await?;
-        let certificate = certificates
-            .into_iter()
-            .find(|c| c.serial == serial)
-            .ok_or_else(|| EngineError::not_found("certificate", serial))?;
-        work.insert_revocations(&[argosy_domain::model::Revocation {
-            certificate: argosy_domain::model::CertificateName {
-                issuer: certificate.issuer,
-                serial: certificate.serial,
-            },
-            key: device.spec.key.clone(),
-            reason: argosy_domain::model::RevocationReason::Unspecified,
-            revoked_at: self.now(),
-            not_after: Some(certificate.not_after),
-        }])
-        .await?;
-        let detail = json!({ "serial": serial });
-        audit(
-            &mut *work,
-            actor,
-            "certificate.revoke",
-            format!("device:{}", device.spec.key),
-            detail,
-            self.now(),
-        )
-        .await?;
-        work.commit().await?;
-        if let Some(link) = self.link()
-            && let Some(session) = link.session(&device.spec.key).await
-            && session.certificate_serial.as_deref() == Some(serial)
-        {
-            link.kick(&device.spec.key).await;
-        }
-        self.feed.device(id);
-        Ok(())
     }
 
     /// A device that was not registered is: its connection gets every right from now on, and what waits for it is dispatched. To be

@@ -12,6 +12,7 @@ const EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run_housekeeping(engine: Arc<Engine>, shutdown: Shutdown) {
     loop {
+        engine.resend_renewals().await;
         if let Err(error) = engine.clean().await {
             tracing::warn!(error = %crate::dispatch::chain(&error), "housekeeping failed; it is tried again in a minute");
         }
@@ -41,6 +42,9 @@ impl Engine {
         work.delete_registration_history(self.registration_history_from(now)).await?;
         work.delete_idempotency(now - Duration::from_secs(u64::from(self.config.idempotency_ttl_s))).await?;
         work.commit().await?;
+        if !self.is_held() {
+            self.judge_deferred().await?;
+        }
         self.discard_orphans().await
     }
 

@@ -24,6 +24,8 @@ const ASKED_AGAIN: Duration = Duration::from_secs(3600);
 const ROUNDS: usize = 5;
 /// The answer is of no use later.
 const ANSWER_EXPIRES_S: u32 = 60;
+/// When a device may ask a held server again; nobody knows when it resumes.
+const HELD_S: u32 = 300;
 
 /// What a device is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub(crate) enum Verdict {
     Expired { left: u32, locked_s: u32 },
     /// Too many wrong codes.
     Locked { seconds: u32 },
+    /// The server is held: it registers nobody now.
+    Held,
 }
 
 /// Why a code does not register the device; for audit and log, never for the device.
@@ -92,6 +96,9 @@ impl Engine {
     }
 
     async fn judge(&self, key: &DeviceKey, regist: &Regist) -> PortResult<Option<Verdict>> {
+        if self.is_held() {
+            return Ok(Some(Verdict::Held));
+        }
         let code = typed_code(regist.auth_key.expose());
         let mac = code.map(|code| self.registration.key.mac(&code));
         // What needs no judging does not stand in line, so that a device that is locked takes nobody's place.
@@ -222,6 +229,7 @@ impl Engine {
 
     /// The live connection gets every right, and what waits for the device is sent.
     pub(crate) fn takes_part(&self, key: &DeviceKey, device: DeviceId) {
+        self.briefs.forget([key]);
         self.presence.raised(key);
         if let Some(link) = self.link() {
             link.raise_rights(key);
@@ -234,7 +242,7 @@ impl Engine {
             Verdict::Registered { .. } => &self.metrics.registrations_total,
             Verdict::Again { .. } | Verdict::AlreadyRegistered => &self.metrics.registrations_repeated_total,
             Verdict::Wrong { .. } | Verdict::Expired { .. } => &self.metrics.registrations_refused_total,
-            Verdict::Locked { .. } => &self.metrics.registrations_locked_total,
+            Verdict::Locked { .. } | Verdict::Held => &self.metrics.registrations_locked_total,
         };
         add(counter, 1);
         let Some(link) = self.link() else { return };
@@ -316,6 +324,10 @@ fn ack(verdict: &Verdict, now: Timestamp) -> RegistAck {
             (RegistStatus::Expired, wrong("the code has expired: ask for a new one", *left, *locked_s))
         }
         Verdict::Locked { seconds } => (RegistStatus::Locked, locked(*seconds)),
+        Verdict::Held => {
+            let text = "the server takes no registrations now; try again later".to_owned();
+            (RegistStatus::Locked, (text, Some(HELD_S)))
+        }
     };
     let timestamp = DeviceTime::from_unix_ms(now.as_millis());
     RegistAck { status, timestamp, message: Some(message), retry_after_s }

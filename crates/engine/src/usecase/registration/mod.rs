@@ -109,6 +109,7 @@ impl Engine {
         request: CodeRequest,
     ) -> EngineResult<NewCode> {
         actor.may_change()?;
+        self.not_held()?;
         let device_name =
             request.device_name.as_deref().map(|n| checked_name("device_name", n)).transpose()?;
         for _ in 0..DRAWS {
