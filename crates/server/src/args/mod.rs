@@ -25,7 +25,7 @@ enum Command {
     /// Run the server
     Serve(ConfigArgs),
     /// Bring the database to this version's schema, and stop
-    Migrate(ConfigArgs),
+    Migrate(lifecycle::MigrateArgs),
     /// Check this machine and the configuration: what would stand in the way of a start
     Doctor(ConfigArgs),
     /// Check, show or describe the configuration

@@ -14,7 +14,7 @@ mod renew;
 mod serve;
 
 pub(crate) use self::doctor::doctor;
-pub(crate) use self::migrate::migrate;
+pub(crate) use self::migrate::{MigrateArgs, migrate};
 pub(crate) use self::serve::serve;
 
 /// The OpenAPI description, as it is committed.

@@ -159,6 +159,10 @@ fn migrate_and_doctor_work_without_a_server() {
     assert!(!data.exists(), "the doctor made the folder");
     assert!(with_data(&["migrate"]).ok().contains("applied 1"));
     assert!(with_data(&["migrate"]).ok().contains("up to date already"));
+    let raised = |first: &str| with_data(&["migrate", "--first-artifact-id", first]);
+    assert!(raised("5000").ok().contains("the next artifact gets the id 5000"));
+    assert!(raised("7").ok().contains("the next artifact gets the id 5000"), "never lowered");
+    assert!(raised("0").failed(2).contains("--first-artifact-id"));
     let said = with_data(&["doctor"]).ok();
     assert!(said.contains("of this version") && !said.contains("FAIL"), "{said}");
 }

@@ -141,8 +141,10 @@ impl Session {
                 self.run(OPERATION, set.bind(table).bind(next - 1)).await?;
             }
             Dialect::Postgres => {
-                let set = Query::new("SELECT setval(pg_get_serial_sequence(?, 'id'), ?, false)");
-                self.one(OPERATION, set.bind(table).bind(next.max(1)), |row| row.int()).await?;
+                // A value that counts as given: of one that does not, pg_sequences tells nothing, and a dump would lose it.
+                let (last, given) = if next > 1 { (next - 1, "true") } else { (1, "false") };
+                let set = format!("SELECT setval(pg_get_serial_sequence(?, 'id'), ?, {given})");
+                self.one(OPERATION, Query::new(set).bind(table).bind(last), |row| row.int()).await?;
             }
             // Not within a transaction: it would end it.
             Dialect::Mysql => {

@@ -2,7 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use argosy_store::sql::{NoObserver, OpenError, SchemaError, SqlRegistry};
+use argosy_domain::ports::Registry as _;
+use argosy_proto::Sha256Hash;
+use argosy_store::sql::{MAX_FIRST_ARTIFACT_ID, NoObserver, OpenError, SchemaError, SqlRegistry};
 
 use super::databases::{Database, Engine, options};
 use super::fixture::{NOW, begin};
