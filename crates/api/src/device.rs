@@ -249,6 +249,12 @@ pub struct CertificateView {
     pub state: CertificateState,
     /// When it was issued.
     pub created_at: Time,
+    /// It is refused from then on: a newer one took its place, and was seen in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retires_at: Option<Time>,
+    /// Though it has ended, the device may renew with it until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_allowed_until: Option<Time>,
 }
 
 /// A device's certificates, newest first.
@@ -256,6 +262,9 @@ pub struct CertificateView {
 pub struct CertificateList {
     /// The certificates.
     pub items: Vec<CertificateView>,
+    /// Its identities of imported CAs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imported: Vec<crate::ImportedIdentityView>,
 }
 
 /// A change of a registration. What is absent stays; `group` and `region` take `null` to clear.
@@ -328,7 +337,23 @@ pub struct ChangeDevicesResponse {
     pub changed: u64,
 }
 
-/// Counts of all devices.
+/// Which part of the fleet to count: what is given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CountQuery {
+    /// Of this product (name or `id:42`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// In this group (name or `id:42`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// In this region (code or `id:42`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// Counts of devices: exact. `online` follows a connection or its end within moments (the next group commit).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeviceCounts {
     /// All.
@@ -339,6 +364,8 @@ pub struct DeviceCounts {
     pub by_state: BTreeMap<DeviceState, u64>,
     /// By reported version, most first, 100 at most.
     pub by_version: Vec<VersionCount>,
+    /// By product.
+    pub by_product: Vec<ProductCount>,
     /// By group.
     pub by_group: Vec<GroupCount>,
     /// By region.
@@ -355,6 +382,19 @@ pub struct VersionCount {
     pub version: Option<String>,
     /// Devices.
     pub count: u64,
+    /// Those of them that are connected now.
+    pub online: u64,
+}
+
+/// Devices of one product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProductCount {
+    /// The product.
+    pub product: NamedRef,
+    /// Devices.
+    pub count: u64,
+    /// Those of them that are connected now.
+    pub online: u64,
 }
 
 /// Devices in one group.
@@ -365,6 +405,8 @@ pub struct GroupCount {
     pub group: Option<NamedRef>,
     /// Devices.
     pub count: u64,
+    /// Those of them that are connected now.
+    pub online: u64,
 }
 
 /// Devices in one region.
@@ -375,6 +417,8 @@ pub struct RegionCount {
     pub region: Option<RegionRef>,
     /// Devices.
     pub count: u64,
+    /// Those of them that are connected now.
+    pub online: u64,
 }
 
 /// One change of what a device runs.

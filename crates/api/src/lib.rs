@@ -9,11 +9,13 @@
 //! not silently without effect; clients ignore unknown fields of a response.
 
 mod auth;
+mod backup;
 mod catalog;
 mod content;
 mod deployment;
 mod device;
 mod firmware;
+mod identity;
 mod ledger;
 mod page;
 mod problem;
@@ -24,11 +26,13 @@ mod time;
 mod words;
 
 pub use auth::*;
+pub use backup::*;
 pub use catalog::*;
 pub use content::*;
 pub use deployment::*;
 pub use device::*;
 pub use firmware::*;
+pub use identity::*;
 pub use ledger::*;
 pub use page::*;
 pub use problem::*;

@@ -44,6 +44,22 @@ words! {
         Viewer = "viewer",
     }
 
+    /// Why a certificate was revoked, in the words of RFC 5280.
+    RevocationReason {
+        /// Nobody said.
+        Unspecified = "unspecified",
+        /// The private key is, or may be, in other hands.
+        KeyCompromise = "key_compromise",
+        /// What the certificate says of its holder is no longer true.
+        AffiliationChanged = "affiliation_changed",
+        /// A newer one took its place.
+        Superseded = "superseded",
+        /// The device is out of service.
+        CessationOfOperation = "cessation_of_operation",
+        /// Its holder may no longer use it.
+        PrivilegeWithdrawn = "privilege_withdrawn",
+    }
+
     /// How a product's image is built, which decides how it is checked.
     ImageFormat {
         /// An ESP-IDF application image.

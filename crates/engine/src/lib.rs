@@ -126,6 +126,7 @@ pub struct Engine {
     logins: usecase::LoginLimiter,
     registration: usecase::Registration,
     hold: usecase::HoldFlag,
+    backups: OnceLock<Arc<dyn argosy_domain::ports::BackupMaker>>,
     renewals: usecase::Renewals,
     crls: usecase::CrlCache,
     /// Certificates that are signed at a time for renewals.
@@ -165,6 +166,7 @@ impl Engine {
             logins: usecase::LoginLimiter::default(),
             registration,
             hold: usecase::HoldFlag::default(),
+            backups: OnceLock::new(),
             renewals: usecase::Renewals::default(),
             crls: usecase::CrlCache::default(),
             signing: Semaphore::new(2),

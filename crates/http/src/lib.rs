@@ -18,6 +18,7 @@ pub mod openapi;
 mod ops;
 mod present;
 mod present_content;
+mod present_identity;
 mod resolve;
 mod routes;
 mod server;

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use argosy_api as api;
 use argosy_domain::Timestamp;
 use argosy_domain::model as m;
-use argosy_domain::page::Page;
-use argosy_domain::ports::{Door, IssuedCertificate, LiveSession, PortResult, ReadSession};
+use argosy_domain::page::{MAX_PAGE, Page, PageRequest};
+use argosy_domain::ports::{DeviceTally, Door, IssuedCertificate, LiveSession, PortResult, ReadSession};
 use argosy_engine::DeploymentSummary;
 use argosy_proto::{GroupId, ProductId, RegionId};
 
 use crate::present_content::deployed_contents;
+pub(crate) use crate::present_identity::{imported_ca, imported_identity, revocation};
 
 /// Both sides spell a word alike; a test walks all of them.
 macro_rules! same_words {
@@ -28,6 +29,12 @@ same_words! {
     image_format: m::ImageFormat => api::ImageFormat { EspIdf, Raw }
     device_state: m::DeviceState => api::DeviceState { Unregistered, Active, Suspended }
     certificate_state: m::CertificateState => api::CertificateState { Active, Revoked }
+    revocation_reason: m::RevocationReason => api::RevocationReason {
+        Unspecified, KeyCompromise, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn,
+    }
+    domain_revocation_reason: api::RevocationReason => m::RevocationReason {
+        Unspecified, KeyCompromise, AffiliationChanged, Superseded, CessationOfOperation, PrivilegeWithdrawn,
+    }
     firmware_state: m::FirmwareState => api::FirmwareState { Draft, Released, Withdrawn }
     deployment_state: m::DeploymentState => api::DeploymentState { Planning, Running, Paused, Finished, Canceled }
     change_kind: m::FirmwareChangeKind => api::FirmwareChangeKind { Updated, RolledBack, Reported }
@@ -106,15 +113,47 @@ pub(crate) fn new_product(spec: api::ProductSpec) -> m::NewProduct {
     }
 }
 
-pub(crate) fn group(group: m::Group) -> api::GroupView {
-    api::GroupView { id: group.id.0, name: group.name, created_at: time(group.created_at) }
+/// Groups, each with its devices.
+pub(crate) async fn groups(
+    read: &mut dyn ReadSession,
+    groups: Vec<m::Group>,
+) -> PortResult<Vec<api::GroupView>> {
+    let ids: Vec<_> = groups.iter().map(|g| g.id).collect();
+    let tallies: HashMap<_, _> = read.group_tallies(&ids).await?.into_iter().collect();
+    Ok(groups.into_iter().map(|g| (tallies.get(&g.id).copied(), g)).map(|(t, g)| group(g, t)).collect())
 }
 
-pub(crate) fn region(region: m::Region) -> api::RegionView {
+/// Regions, each with its devices.
+pub(crate) async fn regions(
+    read: &mut dyn ReadSession,
+    regions: Vec<m::Region>,
+) -> PortResult<Vec<api::RegionView>> {
+    let ids: Vec<_> = regions.iter().map(|r| r.id).collect();
+    let tallies: HashMap<_, _> = read.region_tallies(&ids).await?.into_iter().collect();
+    Ok(regions.into_iter().map(|r| (tallies.get(&r.id).copied(), r)).map(|(t, r)| region(r, t)).collect())
+}
+
+/// A group; without a tally no device is in it.
+pub(crate) fn group(group: m::Group, tally: Option<DeviceTally>) -> api::GroupView {
+    let tally = tally.unwrap_or_default();
+    api::GroupView {
+        id: group.id.0,
+        name: group.name,
+        devices: tally.devices,
+        online: tally.online,
+        created_at: time(group.created_at),
+    }
+}
+
+/// A region; without a tally no device is in it.
+pub(crate) fn region(region: m::Region, tally: Option<DeviceTally>) -> api::RegionView {
+    let tally = tally.unwrap_or_default();
     api::RegionView {
         id: region.id.0,
         code: region.code,
         name: region.name,
+        devices: tally.devices,
+        online: tally.online,
         created_at: time(region.created_at),
     }
 }
@@ -137,6 +176,8 @@ pub(crate) fn certificate(row: m::Certificate) -> api::CertificateView {
         not_after: time(row.not_after),
         state: certificate_state(row.state),
         created_at: time(row.created_at),
+        retires_at: row.retires_at.map(time),
+        expired_allowed_until: row.expired_until.map(time),
     }
 }
 
@@ -240,6 +281,27 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// Reads the names of all groups and regions in a few statements, where many will be asked for.
+    pub(crate) async fn know_places(&mut self, read: &mut dyn ReadSession) -> PortResult<()> {
+        let mut page = PageRequest::first(MAX_PAGE);
+        loop {
+            let found = read.groups(None, &page).await?;
+            self.groups.extend(found.items.into_iter().map(|g| (g.id, g.name)));
+            page.after = found.next;
+            if page.after.is_none() {
+                break;
+            }
+        }
+        loop {
+            let found = read.regions(None, &page).await?;
+            self.regions.extend(found.items.into_iter().map(|r| (r.id, (r.code, r.name))));
+            page.after = found.next;
+            if page.after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     pub(crate) async fn product(
         &mut self,
         read: &mut dyn ReadSession,
@@ -357,17 +419,15 @@ fn deployment_view(summary: DeploymentSummary, product: api::NamedRef) -> api::D
     let words = summary.words;
     let deployment = summary.deployment;
     let contents = deployed_contents(&deployment);
-    let firmware = deployment.spec.payload.firmware().zip(deployment.image()).map(|(id, hash)| {
-        api::DeployedFirmware {
+    let firmware =
+        deployment.spec.payload.firmware().zip(deployment.image()).map(|(id, hash)| api::DeployedFirmware {
             id: id.0,
             product: product.clone(),
             version: deployment.version,
             sha256: hash.to_string(),
             size: deployment.size,
-        }
-    });
-    let kind =
-        if firmware.is_some() { api::DeploymentKind::Firmware } else { api::DeploymentKind::Content };
+        });
+    let kind = if firmware.is_some() { api::DeploymentKind::Firmware } else { api::DeploymentKind::Content };
     let policy = deployment.spec.policy;
     let by_state =
         summary.counts.0.iter().filter(|(_, n)| **n > 0).map(|(s, n)| (update_state(*s), *n)).collect();
@@ -429,7 +489,7 @@ mod tests {
             )*};
         }
         alike!(Role => role, ImageFormat => image_format, DeviceState => device_state, FirmwareState => firmware_state,
-            CertificateState => certificate_state, DeploymentState => deployment_state, UpdateState => update_state,
+            CertificateState => certificate_state, RevocationReason => revocation_reason, DeploymentState => deployment_state, UpdateState => update_state,
             FirmwareChangeKind => change_kind, ContentState => content_state, ContentFit => content_fit,
             ContentSource => content_source, ContentMade => content_made, ContentChangeKind => content_change_kind);
     }

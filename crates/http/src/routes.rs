@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::console;
 use crate::error::ApiError;
 use crate::ops::{
-    auth, contents, deployments, devices, firmware, groups, ledger, products, regions, registration_codes,
+    auth, backup, contents, deployments, devices, firmware, groups, identity, ledger, products, regions, registration_codes,
     sessions, system, tokens, uploads,
 };
 
@@ -26,6 +26,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/healthz", get(system::healthz::handle))
         .route("/readyz", get(system::readyz::handle))
         .route("/metrics", get(system::metrics::handle))
+        .route("/crl/{file}", get(identity::crl::handle))
         .nest(PREFIX, api())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
@@ -87,6 +88,12 @@ fn api() -> Router<Arc<App>> {
         .route("/dead-letters", get(ledger::dead_letters::handle))
         .route("/audit", get(ledger::audit::handle))
         .route("/ca/roots.pem", get(system::roots::handle))
+        .route("/ca/imported", get(identity::imported_cas::handle).post(identity::import_ca::handle))
+        .route("/ca/imported/{id}", delete(identity::remove_ca::handle))
+        .route("/revocations", get(identity::revocations::handle))
+        .route("/backup", post(backup::create::handle))
+        .route("/hold", get(backup::hold::handle))
+        .route("/resume", post(backup::resume::handle))
         .route("/openapi.json", get(system::openapi::handle))
 }
 
@@ -121,7 +128,12 @@ fn device_routes() -> Router<Arc<App>> {
             "/devices/{key}/certificates",
             get(devices::certificates::handle).post(devices::issue_certificate::handle),
         )
+        .route("/devices/import", post(identity::import_devices::handle))
         .route("/devices/{key}/certificates/{serial}", delete(devices::revoke_certificate::handle))
+        .route(
+            "/devices/{key}/certificates/{serial}/allow-expired",
+            post(identity::allow_expired::handle),
+        )
         .route("/devices/{key}/firmware-history", get(devices::firmware_history::handle))
         .route("/devices/{key}/contents", get(devices::contents::handle))
         .route("/devices/{key}/content-history", get(devices::content_history::handle))

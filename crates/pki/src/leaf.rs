@@ -91,6 +91,21 @@ fn facts_of(certificate: &X509Certificate<'_>) -> Result<LeafFacts, LeafError> {
     })
 }
 
+/// Like [`leaf_facts`] for a leaf of an imported CA, which may be known by its serial number alone: a common name that is missing, or
+/// could be read in two ways, is none.
+pub(crate) fn imported_facts(certificate: &X509Certificate<'_>) -> Result<LeafFacts, LeafError> {
+    match facts_of(certificate) {
+        Err(LeafError::NoCommonName | LeafError::ManyCommonNames | LeafError::CommonName) => Ok(LeafFacts {
+            issuer: dn_text(certificate.issuer()),
+            serial: Serial::from_der(certificate.raw_serial())?,
+            common_name: String::new(),
+            not_before: moment(certificate.validity().not_before.timestamp()),
+            not_after: moment(certificate.validity().not_after.timestamp()),
+        }),
+        facts => facts,
+    }
+}
+
 pub(crate) fn moment(seconds: i64) -> Timestamp {
     Timestamp(seconds.saturating_mul(1000))
 }

@@ -11,9 +11,12 @@
 
 mod authority;
 mod csr;
+mod imported;
 mod keyfile;
 mod leaf;
 mod names;
+mod proof;
+mod revocations;
 mod serial;
 mod server_identity;
 mod tls;
@@ -21,13 +24,15 @@ mod tls;
 #[cfg(test)]
 mod testing;
 
-pub use authority::{Authority, AuthorityError, AuthorityParams, Issued};
+pub use authority::{Authority, AuthorityError, AuthorityParams, Follower, Issued};
 pub use csr::{CheckedCsr, CsrRefusal, KeyKind, MAX_CSR_BYTES, RSA_BITS, parse_csr};
+pub use imported::ImportError;
 pub use keyfile::{
     KeyFileError, MAX_FILE_BYTES, SECRET_LENGTHS, private_folder, read_secret, secret_file, write_atomically,
 };
 pub use leaf::{LeafError, LeafFacts, MAX_CERTIFICATE_BYTES, MAX_COMMON_NAME, leaf_facts};
 pub use names::{ServerNames, ServerNamesError};
+pub use revocations::RevocationFile;
 pub use serial::{Serial, SerialError};
-pub use server_identity::{IdentityError, IdentityOrigin, ServerIdentity};
-pub use tls::{DeviceTrust, SwappableCert, TlsError, https_config, mqtt_config, provider};
+pub use server_identity::{IdentityError, IdentityOrigin, ServerIdentity, ServingRules};
+pub use tls::{DeviceTrust, ServerCerts, SwappableCert, TlsError, https_config, mqtt_config, provider};

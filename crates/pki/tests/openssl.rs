@@ -4,6 +4,11 @@
 //! installed.
 #![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+#[path = "openssl/crl.rs"]
+mod crl;
+#[path = "openssl/imported.rs"]
+mod imported;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -16,8 +21,8 @@ use std::time::Duration;
 use argosy_domain::Timestamp;
 use argosy_domain::ports::Entropy;
 use argosy_pki::{
-    Authority, AuthorityParams, CsrRefusal, Issued, KeyKind, ServerIdentity, ServerNames, leaf_facts,
-    parse_csr,
+    Authority, AuthorityParams, CsrRefusal, Issued, KeyKind, ServerIdentity, ServerNames, ServingRules,
+    leaf_facts, parse_csr,
 };
 use argosy_proto::DeviceKey;
 use rustls::pki_types::UnixTime;
@@ -29,11 +34,11 @@ use tempfile::TempDir;
 const NOW: Timestamp = Timestamp(1_767_225_600_000);
 
 #[derive(Debug)]
-struct Fixed;
+struct Fixed(Timestamp);
 
 impl TimeProvider for Fixed {
     fn current_time(&self) -> Option<UnixTime> {
-        Some(UnixTime::since_unix_epoch(Duration::from_millis(NOW.as_millis().unsigned_abs())))
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(self.0.as_millis().unsigned_abs())))
     }
 }
 
@@ -55,7 +60,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let entropy = Arc::new(Counter(AtomicU64::new(1)));
+        let entropy = entropy();
         let params = AuthorityParams::default();
         let authority = Authority::open_or_create(&dir.path().join("pki"), &params, NOW, entropy).unwrap();
         fs::write(dir.path().join("root.pem"), authority.server_roots_pem()).unwrap();
@@ -105,7 +110,7 @@ impl Bench {
 
     fn server(&self) -> ServerIdentity {
         let names = ServerNames::new(["argosy.example", "127.0.0.1", "::1"]).unwrap();
-        ServerIdentity::current(Arc::clone(&self.authority), names, NOW).unwrap().0
+        ServerIdentity::current(Arc::clone(&self.authority), names, ServingRules::default(), NOW).unwrap().0
     }
 
     /// The verdict of `openssl verify` at [`NOW`], with all of RFC 5280's rules.
@@ -114,6 +119,10 @@ impl Bench {
         let output = self.openssl(&format!("verify -x509_strict -attime {at} {line}"));
         if output.status.success() { Ok(()) } else { Err(text(&output)) }
     }
+}
+
+fn entropy() -> Arc<Counter> {
+    Arc::new(Counter(AtomicU64::new(1)))
 }
 
 fn text(output: &Output) -> String {
@@ -263,8 +272,17 @@ fn the_server_certificate_is_for_its_names_and_for_servers_only() {
 /// One connection of `openssl s_client` to a listener with `config`: what the server saw of the client, and what the client
 /// said.
 fn connect(bench: &Bench, config: &Arc<ServerConfig>, line: &str) -> (Result<Vec<Vec<u8>>, String>, String) {
+    connect_at(bench, config, line, NOW)
+}
+
+fn connect_at(
+    bench: &Bench,
+    config: &Arc<ServerConfig>,
+    line: &str,
+    now: Timestamp,
+) -> (Result<Vec<Vec<u8>>, String>, String) {
     let mut config = ServerConfig::clone(config);
-    config.time_provider = Arc::new(Fixed);
+    config.time_provider = Arc::new(Fixed(now));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
@@ -280,7 +298,7 @@ fn connect(bench: &Bench, config: &Arc<ServerConfig>, line: &str) -> (Result<Vec
         let peers = tls.peer_certificates().unwrap_or_default();
         Ok(peers.iter().map(|c| c.to_vec()).collect())
     });
-    let at = NOW.as_millis() / 1000;
+    let at = now.as_millis() / 1000;
     let mut client = Command::new("openssl")
         .args(format!("s_client -connect 127.0.0.1:{port} -servername argosy.example").split_whitespace())
         .args(format!("-CAfile root.pem -attime {at} -verify_return_error").split_whitespace())
@@ -295,6 +313,8 @@ fn connect(bench: &Bench, config: &Arc<ServerConfig>, line: &str) -> (Result<Vec
     // A client that was turned away may be gone already.
     let _ = client.stdin.take().unwrap().write_all(b"x");
     let said = text(&client.wait_with_output().unwrap());
+    // One that never came, for a wrong option: the server must not wait for it.
+    drop(std::net::TcpStream::connect(("127.0.0.1", port)));
     (server.join().unwrap(), said)
 }
 
@@ -302,7 +322,7 @@ fn connect(bench: &Bench, config: &Arc<ServerConfig>, line: &str) -> (Result<Vec
 fn openssl_connects_to_mqtt_with_a_device_certificate_and_not_without() {
     let bench = Bench::new();
     let issued = bench.device();
-    let mqtt = bench.server().mqtt_config().unwrap();
+    let mqtt = bench.server().mqtt_config(None).unwrap();
     for version in ["-tls1_2", "-tls1_3"] {
         for with in
             ["-cert device.pem -key device.key", "-cert device.pem -key device.key -cert_chain chain.pem"]

@@ -14,7 +14,7 @@ pub mod series;
 pub use esp_image::{esp_image, esp_image_of_size};
 pub use exec::{block_on, join_all, poll_once};
 pub use fake::{
-    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries, SeededEntropy, SentMessage,
+    FakeAuthority, FakeJournal, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries, SeededEntropy, SentMessage,
     bytes_stream,
     ready_binary,
 };

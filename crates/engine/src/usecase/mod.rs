@@ -2,6 +2,7 @@
 //! tells the feed afterwards.
 
 mod accounts;
+mod backup;
 mod catalog;
 mod contents;
 mod deployments;
@@ -20,6 +21,7 @@ use argosy_proto::{AuditId, UserId};
 
 pub(crate) use accounts::LoginLimiter;
 pub use accounts::{LoggedIn, NewToken};
+pub use backup::BackupRefusal;
 pub(crate) use contents::Making;
 pub use contents::{ContentFile, ContentPart, ContentRequest};
 pub(crate) use deployments::CANCELED;

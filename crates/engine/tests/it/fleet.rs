@@ -13,7 +13,7 @@ use argosy_domain::ports::{
     ConnectionNumber, DeviceEvents, Door, InboundMessage, PortResult, Registry, UnitOfWork, UpdateFilter,
 };
 use argosy_domain::testing::{
-    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries,
+    FakeAuthority, FakeJournal, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries,
     SeededEntropy,
 };
 use argosy_engine::{
@@ -113,6 +113,7 @@ impl Fleet {
             series: series.clone(),
             blobs: Arc::new(FakeBlobStore::default()),
             authority: Arc::new(FakeAuthority::default()),
+            journal: Arc::new(FakeJournal::default()),
             media: Arc::new(FakeContentMaker),
             links: Arc::new(PlainLinks),
             clock: clock.clone(),

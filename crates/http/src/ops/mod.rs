@@ -2,13 +2,17 @@
 //! `routes.rs`, a line in `openapi.rs`, and `cargo xtask openapi`.
 
 pub(crate) mod auth;
+pub(crate) mod backup;
+pub(crate) mod contents;
 pub(crate) mod deployments;
 pub(crate) mod devices;
 pub(crate) mod firmware;
 pub(crate) mod groups;
+pub(crate) mod identity;
 pub(crate) mod ledger;
 pub(crate) mod products;
 pub(crate) mod regions;
+pub(crate) mod registration_codes;
 pub(crate) mod sessions;
 pub(crate) mod system;
 pub(crate) mod tokens;
@@ -32,6 +36,7 @@ pub(crate) mod prelude {
     pub(crate) use crate::creation::Creation;
     pub(crate) use crate::error::ApiResult;
     pub(crate) use crate::extract::{AnyCaller, Caller, Json, Params, Segment, Segments, Via, same_site};
+    pub(crate) use crate::live;
     pub(crate) use crate::present::{self, Names};
     pub(crate) use crate::resolve::{self, Place};
     pub(crate) use crate::server::connection::Peer;

@@ -7,10 +7,13 @@ use argosy_domain::ports::Entropy;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
+    BasicConstraints, Certificate, CertificateParams, CrlDistributionPoint, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use time::OffsetDateTime;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::oid_registry as oid;
 
 use super::{AuthorityError, DAY, Intermediate};
 use crate::Serial;
@@ -83,6 +86,8 @@ pub(crate) struct LeafSpec {
     pub(crate) names: Vec<SanType>,
     pub(crate) purpose: ExtendedKeyUsagePurpose,
     pub(crate) life: Duration,
+    /// Where the issuer's list of revocations can be fetched.
+    pub(crate) crl_url: Option<String>,
 }
 
 pub(super) fn leaf(
@@ -92,8 +97,29 @@ pub(super) fn leaf(
     now: Timestamp,
     entropy: &dyn Entropy,
 ) -> Result<Certificate, AuthorityError> {
+    let issuer = SignsLeaves { name: &issuer.name, not_after: issuer.not_after, issuer: &issuer.issuer };
+    leaf_by(&issuer, spec, key, now, entropy)
+}
+
+/// What issues a leaf: an intermediate of ours, or an imported CA.
+pub(super) struct SignsLeaves<'a> {
+    pub(super) name: &'a str,
+    pub(super) not_after: Timestamp,
+    pub(super) issuer: &'a Issuer<'static, KeyPair>,
+}
+
+pub(super) fn leaf_by(
+    issuer: &SignsLeaves<'_>,
+    spec: LeafSpec,
+    key: &impl PublicKeyData,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<Certificate, AuthorityError> {
     if issuer.not_after <= now {
-        return Err(AuthorityError::IssuerExpired { issuer: issuer.name.clone(), ended: issuer.not_after });
+        return Err(AuthorityError::IssuerExpired {
+            issuer: issuer.name.to_owned(),
+            ended: issuer.not_after,
+        });
     }
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -107,7 +133,53 @@ pub(super) fn leaf(
     params.extended_key_usages = vec![spec.purpose];
     params.subject_alt_names = spec.names;
     params.use_authority_key_identifier_extension = true;
-    params.signed_by(key, &issuer.issuer).map_err(crypto("sign a certificate"))
+    params.crl_distribution_points =
+        spec.crl_url.map(|url| CrlDistributionPoint { uris: vec![url] }).into_iter().collect();
+    params.signed_by(key, issuer.issuer).map_err(crypto("sign a certificate"))
+}
+
+/// A certificate for our root's name and key, issued by an imported CA: whoever trusts only that one then finds a way from it to
+/// everything below our root.
+pub(super) fn cross(
+    root: &X509Certificate<'_>,
+    issuer: &SignsLeaves<'_>,
+    not_after: Timestamp,
+    now: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<Certificate, AuthorityError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    for attribute in root.subject().iter_attributes() {
+        let value =
+            attribute.as_str().map_err(|_| AuthorityError::Params("the root's name cannot be read"))?;
+        let kind = match attribute.attr_type() {
+            id if *id == oid::OID_X509_COMMON_NAME => DnType::CommonName,
+            id if *id == oid::OID_X509_ORGANIZATION_NAME => DnType::OrganizationName,
+            _ => return Err(AuthorityError::Params("the root's name has parts that ours have not")),
+        };
+        params.distinguished_name.push(kind, value);
+    }
+    params.serial_number = Some(Serial::random(entropy).to_bytes().into());
+    params.not_before = date(now - CA_BACKDATE)?;
+    params.not_after = date(not_after.min(issuer.not_after))?;
+    // Our server intermediate stands below it, and leaves.
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = true;
+    if let Some(id) = subject_key_id(root) {
+        params.key_identifier_method = KeyIdMethod::PreSpecified(id);
+    }
+    let key = rcgen::SubjectPublicKeyInfo::from_der(root.public_key().raw)
+        .map_err(crypto("read the root's key"))?;
+    params.signed_by(&key, issuer.issuer).map_err(crypto("sign the root's certificate by an imported CA"))
+}
+
+/// A certificate's subject key identifier.
+pub(crate) fn subject_key_id(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
+    certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+        _ => None,
+    })
 }
 
 /// How the certificates of one authority are called. The tag keeps two instances' authorities apart wherever names are
@@ -133,7 +205,7 @@ impl CaName {
 }
 
 /// Whole seconds: certificates hold no finer time.
-fn date(at: Timestamp) -> Result<OffsetDateTime, AuthorityError> {
+pub(super) fn date(at: Timestamp) -> Result<OffsetDateTime, AuthorityError> {
     let year_ok = |d: &OffsetDateTime| (1970..=9999).contains(&d.year());
     OffsetDateTime::from_unix_timestamp(at.as_millis().div_euclid(1000))
         .ok()

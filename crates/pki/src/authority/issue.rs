@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use argosy_domain::Timestamp;
-use argosy_domain::ports::{CertificateAuthority, IssueError, IssuedCertificate, PortError, PortErrorKind};
 use argosy_proto::DeviceKey;
 use rcgen::{ExtendedKeyUsagePurpose, PublicKeyData};
 use rustls_pki_types::CertificateDer;
@@ -23,6 +22,8 @@ pub struct Issued {
     pub certificate: CertificateDer<'static>,
     /// Its intermediates, the issuer first; without the root.
     pub chain: Vec<CertificateDer<'static>>,
+    /// The public key that it is for: SubjectPublicKeyInfo, DER.
+    pub public_key: Vec<u8>,
 }
 
 impl Issued {
@@ -61,9 +62,10 @@ impl Authority {
             names: Vec::new(),
             purpose: ExtendedKeyUsagePurpose::ClientAuth,
             life: self.device_life,
+            crl_url: self.crl_url.clone(),
         };
         let leaf = build::leaf(&self.device, spec, csr.key(), now, self.entropy.as_ref())?;
-        issued(leaf.into(), &self.device.certificate)
+        issued(leaf.into(), &self.device.certificate, csr.public_key())
     }
 
     pub(crate) fn issue_server(
@@ -78,9 +80,10 @@ impl Authority {
             names: names.to_sans().map_err(build::crypto("write the server's names"))?,
             purpose: ExtendedKeyUsagePurpose::ServerAuth,
             life,
+            crl_url: None,
         };
         let leaf = build::leaf(&self.server, spec, key, now, self.entropy.as_ref())?;
-        issued(leaf.into(), &self.server.certificate)
+        issued(leaf.into(), &self.server.certificate, key.subject_public_key_info())
     }
 
     /// The certificate that server certificates are issued by.
@@ -92,37 +95,9 @@ impl Authority {
 fn issued(
     certificate: CertificateDer<'static>,
     issuer: &CertificateDer<'static>,
+    public_key: Vec<u8>,
 ) -> Result<Issued, AuthorityError> {
     // Read back rather than assembled from what was asked for: the allow-list must hold what a peer will show.
     let facts = leaf_facts(&certificate)?;
-    Ok(Issued { facts, certificate, chain: vec![issuer.clone()] })
-}
-
-impl CertificateAuthority for Authority {
-    fn issue_device(
-        &self,
-        key: &DeviceKey,
-        csr: &[u8],
-        now: Timestamp,
-    ) -> Result<IssuedCertificate, IssueError> {
-        let issued = Self::issue_device(self, key, csr, now).map_err(|error| match error {
-            AuthorityError::Refused(refusal) => IssueError::BadRequest(refusal.to_string()),
-            other => {
-                let failed = PortError::new("authority.issue_device", PortErrorKind::Internal);
-                IssueError::Failed(failed.with_source(other))
-            }
-        })?;
-        Ok(IssuedCertificate {
-            certificate_pem: issued.certificate_pem(),
-            chain_pem: issued.chain_pem(),
-            issuer: issued.facts.issuer,
-            serial: issued.facts.serial.into(),
-            not_before: issued.facts.not_before,
-            not_after: issued.facts.not_after,
-        })
-    }
-
-    fn roots_pem(&self) -> String {
-        self.server_roots_pem()
-    }
+    Ok(Issued { facts, certificate, chain: vec![issuer.clone()], public_key })
 }

@@ -8,25 +8,34 @@
 //! `root.key` is needed only to make intermediates: an operator may take it away to a safe place.
 
 mod build;
+mod crl;
 mod issue;
+mod port;
+mod serving;
 mod store;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use argosy_domain::Timestamp;
-use argosy_domain::ports::Entropy;
+use argosy_domain::ports::{Entropy, RenewalKeys};
 use rcgen::{Issuer, KeyPair};
 use rustls_pki_types::CertificateDer;
+use x509_parser::oid_registry as oid;
+use x509_parser::public_key::PublicKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
+use crate::csr::RSA_BITS;
+use crate::imported::{ImportError, ImportedCas};
 use crate::keyfile::{self, KeyFileError};
 use crate::leaf::LeafError;
 use crate::{CsrRefusal, DeviceTrust};
 
 #[cfg(test)]
 pub(crate) use build::pem_block;
+pub(crate) use build::subject_key_id;
 pub use issue::Issued;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,11 +47,13 @@ pub struct AuthorityParams {
     pub organization: String,
     /// How long a device certificate lives: from an hour to ten years. It never outlives its issuer.
     pub device_life: Duration,
+    /// Where the list of revoked device certificates can be fetched, if that shall stand in them (`http://…/crl/device.crl`).
+    pub crl_url: Option<String>,
 }
 
 impl Default for AuthorityParams {
     fn default() -> Self {
-        Self { organization: "Argosy".to_owned(), device_life: 365 * DAY }
+        Self { organization: "Argosy".to_owned(), device_life: 365 * DAY, crl_url: None }
     }
 }
 
@@ -94,6 +105,15 @@ pub enum AuthorityError {
     /// The request for a certificate is refused.
     #[error(transparent)]
     Refused(#[from] CsrRefusal),
+    /// A CA cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// Our server certificate cannot be made to follow what was imported.
+    #[error("the server certificate cannot be made for boards of the imported CAs")]
+    Serving(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Asked to sign for an authority that is none of ours, or whose key is not here.
+    #[error("no key of the authority `{0}` is here")]
+    UnknownIssuer(String),
     /// The clock shows a year that no certificate can hold.
     #[error("the moment {0} (ms since 1970) cannot stand in a certificate: check the server's clock")]
     Clock(Timestamp),
@@ -118,8 +138,15 @@ pub struct Authority {
     server: Intermediate,
     device: Intermediate,
     device_life: Duration,
+    crl_url: Option<String>,
+    pub(crate) imported: Arc<ImportedCas>,
+    /// Told when CAs were imported or removed.
+    followers: Mutex<Vec<Follower>>,
     entropy: Arc<dyn Entropy>,
 }
+
+/// Called when the imported CAs have changed; an error is one of the import's.
+pub type Follower = Box<dyn Fn(Timestamp) -> Result<(), AuthorityError> + Send + Sync>;
 
 /// A certificate that issues leaves, with its key.
 struct Intermediate {
@@ -136,6 +163,13 @@ impl fmt::Debug for Authority {
             .field("device_issuer", &self.device.name)
             .field("server_issuer", &self.server.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl AuthorityError {
+    /// What a [`Follower`] says that could not follow.
+    pub fn serving(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Serving(Box::new(error))
     }
 }
 
@@ -157,7 +191,18 @@ impl Authority {
             store::create(folder, params, now, entropy.as_ref())?;
         }
         let store::Loaded { root, server, device } = store::load(folder)?;
-        Ok(Self { folder: folder.to_owned(), root, server, device, device_life: params.device_life, entropy })
+        let imported = Arc::new(ImportedCas::load(folder)?);
+        Ok(Self {
+            folder: folder.to_owned(),
+            root,
+            server,
+            device,
+            device_life: params.device_life,
+            crl_url: params.crl_url.clone(),
+            imported,
+            followers: Mutex::default(),
+            entropy,
+        })
     }
 
     /// The roots that a client must trust to reach our servers, PEM.
@@ -172,9 +217,20 @@ impl Authority {
     }
 
     /// What our own listeners verify devices by: the device intermediate alone. A device need not send it along, and nothing
-    /// that another branch of the root has issued gets in.
-    pub fn device_trust(&self) -> DeviceTrust {
-        DeviceTrust::new(vec![self.device.certificate.clone()])
+    /// that another branch of the root has issued gets in. Imported CAs are followed as they come and go; `renewals` knows the keys of
+    /// boards that lost the answer to a renewal.
+    pub fn device_trust(&self, renewals: Option<Arc<dyn RenewalKeys>>) -> DeviceTrust {
+        DeviceTrust::new(vec![self.device.certificate.clone()], Arc::clone(&self.imported), renewals)
+    }
+
+    /// Calls `follower` whenever CAs were imported or removed from now on.
+    pub fn follow(&self, follower: Follower) {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(follower);
+    }
+
+    fn tell_followers(&self, now: Timestamp) -> Result<(), AuthorityError> {
+        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.iter().try_for_each(|follower| follower(now))
     }
 
     /// The issuer's name in the device certificates that we issue, as [`crate::LeafFacts::issuer`] shows it.
@@ -193,6 +249,23 @@ impl Authority {
     }
 }
 
+/// What kind of key it is, if it is one that may sign: RSA of 2048 to 8192 bits, ECDSA on P-256 or P-384.
+pub(crate) fn key_kind(spki: &SubjectPublicKeyInfo<'_>) -> Option<String> {
+    match spki.parsed().ok()? {
+        PublicKey::RSA(rsa) => {
+            let first = rsa.modulus.iter().position(|b| *b != 0)?;
+            let bits = (rsa.modulus.len() - first) * 8 - rsa.modulus[first].leading_zeros() as usize;
+            RSA_BITS.contains(&bits).then(|| format!("RSA-{bits}"))
+        }
+        PublicKey::EC(_) => {
+            let curve = spki.algorithm.parameters.as_ref()?.as_oid().ok()?;
+            let known = [(oid::OID_EC_P256, "ECDSA P-256"), (oid::OID_NIST_EC_P384, "ECDSA P-384")];
+            known.iter().find(|(id, _)| *id == curve).map(|(_, name)| (*name).to_owned())
+        }
+        _ => None,
+    }
+}
+
 fn check_params(params: &AuthorityParams) -> Result<(), AuthorityError> {
     let name = &params.organization;
     if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
@@ -202,6 +275,14 @@ fn check_params(params: &AuthorityParams) -> Result<(), AuthorityError> {
     }
     if params.device_life < Duration::from_secs(60 * 60) || params.device_life > 3650 * DAY {
         return Err(AuthorityError::Params("device certificates live from one hour to 3650 days"));
+    }
+    if let Some(url) = &params.crl_url {
+        let plain = url.len() <= 512 && url.bytes().all(|b| b.is_ascii_graphic());
+        if !plain || !(url.starts_with("http://") || url.starts_with("https://")) {
+            return Err(AuthorityError::Params(
+                "the address of the list of revocations is an http:// or https:// URL of 512 ASCII characters at most",
+            ));
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::OnceLock;
 
 use argosy_proto::DeviceKey;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, PKCS_RSA_SHA256, PublicKeyData};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, PKCS_RSA_SHA256, PublicKeyData};
 use tempfile::TempDir;
 
 use super::*;
@@ -27,9 +27,10 @@ fn made() -> (TempDir, Authority) {
 fn csr() -> &'static str {
     static CSR: OnceLock<String> = OnceLock::new();
     CSR.get_or_init(|| {
+        // The name in it, the purpose and the subject are ignored.
         let mut params = CertificateParams::new(["evil.example".to_owned()]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "somebody\0else");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.distinguished_name.push(DnType::CommonName, "somebody else");
         params.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap()
     })
 }

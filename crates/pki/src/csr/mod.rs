@@ -1,6 +1,7 @@
 //! Certificate signing requests: hostile input, from which only a proven public key is taken.
 //!
-//! Subject, attributes and requested extensions are read by nobody: the authority decides what a certificate says. To accept
+//! What the certificate says is the authority's decision: subject, names and purposes in a request are ignored. But a request that
+//! asks to be a CA, or whose subject holds what no person types, is no honest mistake, and is refused. To accept
 //! one more kind of key, add it to [`KeyKind`] and to `check_key`, with the signatures it can prove itself by.
 
 use std::fmt;
@@ -8,12 +9,14 @@ use std::fmt;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::SubjectPublicKeyInfo;
+use rcgen::{PublicKeyData as _, SubjectPublicKeyInfo};
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::cri_attributes::ParsedCriAttribute;
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::oid_registry as oid;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
-use x509_parser::x509;
+use x509_parser::x509::{self, X509Name};
 
 /// The largest request that is looked at, in bytes of PEM or DER. One with an RSA-8192 key has about 3,200.
 pub const MAX_CSR_BYTES: usize = 8 * 1024;
@@ -50,6 +53,11 @@ impl CheckedCsr {
     /// What kind of key it is.
     pub fn kind(&self) -> KeyKind {
         self.kind
+    }
+
+    /// The public key: SubjectPublicKeyInfo, DER.
+    pub fn public_key(&self) -> Vec<u8> {
+        self.key.subject_public_key_info()
     }
 
     pub(crate) fn key(&self) -> &SubjectPublicKeyInfo {
@@ -95,6 +103,16 @@ pub enum CsrRefusal {
     /// Signed in a way that is not accepted.
     #[error("a request signed with {0} is not accepted: sign it with SHA-256, SHA-384 or SHA-512")]
     SignatureAlgorithm(String),
+    /// It asks to be, or to sign like, a CA.
+    #[error(
+        "the request asks for a CA certificate (basic constraints or key usage): devices get certificates for clients only"
+    )]
+    WantsAuthority,
+    /// Its subject holds NUL, other control characters, or characters that change how the rest is shown.
+    #[error(
+        "the request's subject holds control or invisible characters: leave the subject out, it is ignored"
+    )]
+    Subject,
     /// The signature does not prove that the sender has the private key.
     #[error("the request's signature is wrong: it was changed, or made with another key")]
     Signature,
@@ -129,6 +147,9 @@ fn decode_pem(input: &[u8]) -> Result<Vec<u8>, CsrRefusal> {
     if rest.contains("-----BEGIN ") {
         return Err(CsrRefusal::Encoding("it holds more than one block"));
     }
+    if rest.contains(|c: char| !c.is_ascii_whitespace()) {
+        return Err(CsrRefusal::Encoding("there is something after the END line"));
+    }
     let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     STANDARD.decode(body).map_err(|_| CsrRefusal::Encoding("its base64 is damaged"))
 }
@@ -141,6 +162,8 @@ fn parse_der(der: &[u8]) -> Result<CheckedCsr, CsrRefusal> {
     }
     let kind = check_key(&info.subject_pki)?;
     let proof = proof_algorithm(kind, &request.signature_algorithm)?;
+    check_wishes(&request)?;
+    check_subject(&info.subject)?;
     if request.signature_value.unused_bits != 0 {
         return Err(CsrRefusal::Signature);
     }
@@ -149,6 +172,45 @@ fn parse_der(der: &[u8]) -> Result<CheckedCsr, CsrRefusal> {
         .map_err(|_| CsrRefusal::Signature)?;
     let key = SubjectPublicKeyInfo::from_der(info.subject_pki.raw).map_err(|_| CsrRefusal::Structure)?;
     Ok(CheckedCsr { key, kind })
+}
+
+/// Everything else that it asks for is ignored.
+fn check_wishes(request: &X509CertificationRequest<'_>) -> Result<(), CsrRefusal> {
+    for attribute in request.certification_request_info.iter_attributes() {
+        let ParsedCriAttribute::ExtensionRequest(wanted) = attribute.parsed_attribute() else { continue };
+        for extension in &wanted.extensions {
+            match extension.parsed_extension() {
+                ParsedExtension::BasicConstraints(wanted) if wanted.ca => {
+                    return Err(CsrRefusal::WantsAuthority);
+                }
+                ParsedExtension::KeyUsage(wanted) if wanted.key_cert_sign() || wanted.crl_sign() => {
+                    return Err(CsrRefusal::WantsAuthority);
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_subject(subject: &X509Name<'_>) -> Result<(), CsrRefusal> {
+    for attribute in subject.iter_attributes() {
+        let bytes = attribute.attr_value().data;
+        let hidden = match std::str::from_utf8(bytes) {
+            Ok(text) => text.chars().any(|c| c.is_control() || is_invisible(c)),
+            // Of another encoding: of interest to nobody but for what could end a C string or a line.
+            Err(_) => bytes.iter().any(|b| *b < 0x20),
+        };
+        if hidden {
+            return Err(CsrRefusal::Subject);
+        }
+    }
+    Ok(())
+}
+
+/// Characters that show nothing, or turn the direction of what follows.
+const fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn check_key(spki: &x509::SubjectPublicKeyInfo<'_>) -> Result<KeyKind, CsrRefusal> {

@@ -2,8 +2,9 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256,
-    PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256,
+    PublicKeyData, RsaKeySize,
 };
 
 use super::*;
@@ -39,12 +40,37 @@ fn p256_and_rsa_are_accepted_in_der_and_pem() {
 }
 
 #[test]
-fn a_request_for_a_ca_certificate_is_only_a_key() {
+fn a_request_for_a_ca_certificate_is_refused_and_other_wishes_are_ignored() {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["evil.example".to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let csr = params.serialize_request(&key).unwrap();
-    assert!(parse_csr(csr.der()).is_ok(), "what it asks for is ignored, see the authority's tests");
+    assert_eq!(refusal(csr.der()), CsrRefusal::WantsAuthority);
+    let mut params = CertificateParams::new(["evil.example".to_owned()]).unwrap();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign];
+    assert_eq!(refusal(params.serialize_request(&key).unwrap().der()), CsrRefusal::WantsAuthority);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let csr = params.serialize_request(&key).unwrap();
+    assert!(parse_csr(csr.der()).is_ok(), "names and purposes are ignored, see the authority's tests");
+}
+
+#[test]
+fn a_subject_that_is_not_what_it_looks_like_is_refused() {
+    let key = KeyPair::generate().unwrap();
+    let with = |value: DnValue| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, value);
+        parse_csr(params.serialize_request(&key).unwrap().der()).map(|_| ())
+    };
+    let utf8 = |text: &str| with(DnValue::Utf8String(text.to_owned()));
+    for bad in ["dev-1\0.evil", "dev-1\n", "\u{202e}1-ved", "dev\u{200b}-1", "dev-1\u{feff}", "\u{85}"] {
+        assert_eq!(utf8(bad), Err(CsrRefusal::Subject), "{bad:?}");
+    }
+    for good in ["dev-1", "", "자판기 1호", "é", "Ünï 😀"] {
+        assert_eq!(utf8(good), Ok(()), "{good:?}");
+    }
 }
 
 #[test]
@@ -97,7 +123,9 @@ fn other_pem_is_refused_in_words() {
     let damaged = csr.replacen("MI", "M!", 1);
     let other_end = csr.replace("END CERTIFICATE REQUEST", "END CERTIFICATE");
     let cut = csr.split("-----END").next().unwrap();
-    for bad in ["", "hello", "-----BEGIN ", &twice, &damaged, &other_end, cut] {
+    let followed = format!("{csr}rubbish");
+    let nul = format!("{csr}\0");
+    for bad in ["", "hello", "-----BEGIN ", &twice, &damaged, &other_end, cut, &followed, &nul] {
         assert!(matches!(refusal(bad.as_bytes()), CsrRefusal::Encoding(_)), "{bad}");
     }
     assert!(matches!(refusal(&[0xff, 0xfe]), CsrRefusal::Encoding(_)));

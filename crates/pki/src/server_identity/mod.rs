@@ -1,5 +1,10 @@
 //! The server's own certificate: made when there is none, exchanged when two thirds of its life are over.
 //!
+//! Boards of an imported CA trust only that one. With its key here, everybody is sent our root's cross-certificates by the imported
+//! CAs behind our own chain: whoever trusts our root ignores them, whoever trusts an imported CA finds its way through them. A client
+//! that speaks no ECDSA, or one that [`ServingRules`] name, gets a certificate directly under the imported CA instead, with a key of
+//! that CA's kind. Both are made in memory, at every start and every import.
+//!
 //! `server.pem` holds key, leaf and intermediate in one file of mode 0600, so that no crash can leave a key beside a
 //! certificate of another one. It can always be made again: a damaged one is replaced, only one that others can read is refused.
 
@@ -9,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use argosy_domain::Timestamp;
+use argosy_domain::ports::RenewalKeys;
 use rcgen::KeyPair;
 use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
@@ -20,7 +26,7 @@ use crate::authority::{Authority, AuthorityError};
 use crate::keyfile::{self, KeyFileError};
 use crate::leaf::{LeafFacts, leaf_facts, parse};
 use crate::names::ServerNames;
-use crate::tls::{self, SwappableCert, TlsError, https_config, mqtt_config};
+use crate::tls::{self, ServerCerts, SwappableCert, TlsError, https_config, mqtt_config};
 
 /// How long a server certificate lives.
 const LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -53,11 +59,21 @@ pub enum IdentityOrigin {
     Replaced,
 }
 
+/// Who gets the server certificate directly under an imported CA, beside clients that speak no ECDSA.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServingRules {
+    /// Clients that ask for one of these names (SNI).
+    pub imported_names: Vec<String>,
+    /// Clients that ask for no name (they connect to an IP address).
+    pub imported_without_name: bool,
+}
+
 /// The server certificate of a running server.
 pub struct ServerIdentity {
     authority: Arc<Authority>,
     names: ServerNames,
     certificate: Arc<SwappableCert>,
+    certs: Arc<ServerCerts>,
     facts: Mutex<LeafFacts>,
 }
 
@@ -75,6 +91,7 @@ impl ServerIdentity {
     pub fn current(
         authority: Arc<Authority>,
         names: ServerNames,
+        rules: ServingRules,
         now: Timestamp,
     ) -> Result<(Self, IdentityOrigin), IdentityError> {
         let (loaded, otherwise) = match keyfile::read_secret(&path(authority.folder())) {
@@ -88,7 +105,10 @@ impl ServerIdentity {
             None => (issue(&authority, &names, now)?, otherwise),
         };
         let certificate = Arc::new(SwappableCert::new(key));
-        Ok((Self { authority, names, certificate, facts: Mutex::new(facts) }, origin))
+        let certs = Arc::new(ServerCerts::new(Arc::clone(&certificate), rules));
+        let identity = Self { authority, names, certificate, certs, facts: Mutex::new(facts) };
+        identity.follow_imports(now)?;
+        Ok((identity, origin))
     }
 
     /// Makes and swaps in a new certificate if two thirds of the life of this one are over. To be called about hourly: on an
@@ -105,7 +125,34 @@ impl ServerIdentity {
         let (key, fresh) = issue(&self.authority, &self.names, now)?;
         self.certificate.swap(key);
         facts.clone_from(&fresh);
+        drop(facts);
+        self.follow_imports(now)?;
         Ok(Some(fresh))
+    }
+
+    /// Makes what boards of the imported CAs are sent, as they are now. To be called when they have changed.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; what was sent before stays in use.
+    pub fn follow_imports(&self, now: Timestamp) -> Result<(), IdentityError> {
+        // Held: an exchange in between would be undone.
+        let _facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let crosses = self.authority.cross_certificates(now)?;
+        let current = self.certificate.current();
+        // Leaf and intermediate are ours; what follows is the crosses of before.
+        let chain = current.cert.iter().take(2).cloned().chain(crosses).collect();
+        let direct = match self.authority.direct_leaf(&self.names, LIFE, now)? {
+            None => None,
+            Some((key, leaf)) => {
+                // What rcgen generates is PKCS #8, of every kind.
+                let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+                let certified = CertifiedKey::from_der(vec![leaf], der, &tls::provider());
+                Some(Arc::new(certified.map_err(IdentityError::Unusable)?))
+            }
+        };
+        self.certificate.swap(Arc::new(CertifiedKey::new(chain, Arc::clone(&current.key))));
+        self.certs.set_direct(direct);
+        Ok(())
     }
 
     /// What stands in the certificate in use.
@@ -123,9 +170,9 @@ impl ServerIdentity {
         &self.names
     }
 
-    /// The certificate for listeners; it follows every exchange.
-    pub fn certificate(&self) -> Arc<SwappableCert> {
-        Arc::clone(&self.certificate)
+    /// The certificates for listeners; they follow every exchange.
+    pub fn certificate(&self) -> Arc<ServerCerts> {
+        Arc::clone(&self.certs)
     }
 
     /// Key, leaf and intermediate in one PEM file, for a listener that can only read files.
@@ -141,12 +188,13 @@ impl ServerIdentity {
         https_config(self.certificate())
     }
 
-    /// [`mqtt_config`] with this certificate and the authority's own devices.
+    /// [`mqtt_config`] with this certificate, the authority's own devices and those of imported CAs; `renewals` as in
+    /// [`Authority::device_trust`].
     ///
     /// # Errors
     /// As [`mqtt_config`].
-    pub fn mqtt_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        mqtt_config(self.certificate(), &self.authority.device_trust())
+    pub fn mqtt_config(&self, renewals: Option<Arc<dyn RenewalKeys>>) -> Result<Arc<ServerConfig>, TlsError> {
+        mqtt_config(self.certificate(), &self.authority.device_trust(renewals))
     }
 }
 

@@ -25,7 +25,7 @@ fn current(
     names: ServerNames,
     now: Timestamp,
 ) -> (ServerIdentity, IdentityOrigin) {
-    ServerIdentity::current(Arc::clone(authority), names, now).unwrap()
+    ServerIdentity::current(Arc::clone(authority), names, ServingRules::default(), now).unwrap()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn it_is_made_once_and_found_again() {
     assert_eq!(fs::metadata(first.file()).unwrap().mode() & 0o777, 0o600);
     let (second, origin) = current(&authority, names(), NOW + 59 * DAY);
     assert_eq!((origin, second.facts()), (IdentityOrigin::Loaded, first.facts()));
-    assert_eq!(second.certificate().current().cert, first.certificate().current().cert);
+    assert_eq!(second.certificate().own().cert, first.certificate().own().cert);
     drop(dir);
 }
 
@@ -46,14 +46,14 @@ fn it_renews_itself_at_two_thirds_and_listeners_follow() {
     let (_dir, authority) = authority();
     let (identity, _) = current(&authority, names(), NOW);
     let listener = identity.certificate();
-    let old = listener.current();
+    let old = listener.own();
     let due = identity.renew_at();
     assert!(due > NOW + 59 * DAY && due <= NOW + 60 * DAY, "{due}");
     assert_eq!(identity.renew_if_due(due - Duration::from_millis(1)).unwrap(), None);
     let fresh = identity.renew_if_due(due).unwrap().unwrap();
     assert_eq!(fresh.not_after, due + 90 * DAY);
-    assert_ne!(listener.current().cert[0], old.cert[0]);
-    assert_eq!(listener.current().cert[1], old.cert[1]);
+    assert_ne!(listener.own().cert[0], old.cert[0]);
+    assert_eq!(listener.own().cert[1], old.cert[1]);
     assert_eq!(identity.renew_if_due(due).unwrap(), None);
     let (again, origin) = current(&authority, names(), due);
     assert_eq!((origin, again.facts()), (IdentityOrigin::Loaded, fresh));
@@ -106,7 +106,7 @@ fn one_that_others_can_read_is_refused() {
     let (_dir, authority) = authority();
     let (first, _) = current(&authority, names(), NOW);
     fs::set_permissions(first.file(), Permissions::from_mode(0o644)).unwrap();
-    let error = ServerIdentity::current(authority, names(), NOW).unwrap_err();
+    let error = ServerIdentity::current(authority, names(), ServingRules::default(), NOW).unwrap_err();
     assert!(matches!(error, IdentityError::File(KeyFileError::Exposed { .. })), "{error}");
 }
 

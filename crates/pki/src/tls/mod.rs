@@ -1,13 +1,20 @@
 //! What the listeners run TLS with. The crypto provider is passed explicitly everywhere: no process-wide default is installed.
 
+mod verifier;
+
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use argosy_domain::ports::RenewalKeys;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, RootCertStore, ServerConfig};
+use rustls::{CipherSuite, ServerConfig, SignatureScheme};
 use rustls_pki_types::CertificateDer;
+
+use self::verifier::DeviceVerifier;
+use crate::imported::ImportedCas;
+use crate::server_identity::ServingRules;
 
 /// Why a TLS configuration could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -76,16 +83,90 @@ impl ResolvesServerCert for SwappableCert {
     }
 }
 
-/// The CA certificates that device certificates are verified against. An imported CA of an older system is one more of them.
-#[derive(Debug, Clone)]
+/// Our server certificate for everybody, and a direct one under an imported CA for boards that need it.
+pub struct ServerCerts {
+    own: Arc<SwappableCert>,
+    direct: RwLock<Option<Arc<CertifiedKey>>>,
+    rules: ServingRules,
+}
+
+impl fmt::Debug for ServerCerts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerCerts").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl ServerCerts {
+    pub(crate) fn new(own: Arc<SwappableCert>, rules: ServingRules) -> Self {
+        Self { own, direct: RwLock::default(), rules }
+    }
+
+    pub(crate) fn set_direct(&self, direct: Option<Arc<CertifiedKey>>) {
+        *self.direct.write().unwrap_or_else(PoisonError::into_inner) = direct;
+    }
+
+    /// The one that everybody gets who does not need the other.
+    pub fn own(&self) -> Arc<CertifiedKey> {
+        self.own.current()
+    }
+
+    fn needs_direct(&self, hello: &ClientHello<'_>) -> bool {
+        let named = match hello.server_name() {
+            Some(name) => self.rules.imported_names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)),
+            None => self.rules.imported_without_name,
+        };
+        named || !speaks_ecdsa(hello)
+    }
+}
+
+/// Whether the client could use our own certificate at all.
+fn speaks_ecdsa(hello: &ClientHello<'_>) -> bool {
+    let signs = hello.signature_schemes().contains(&SignatureScheme::ECDSA_NISTP256_SHA256);
+    let suite = hello.cipher_suites().iter().any(|suite| {
+        matches!(
+            suite,
+            CipherSuite::TLS13_AES_128_GCM_SHA256
+                | CipherSuite::TLS13_AES_256_GCM_SHA384
+                | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+                | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+        )
+    });
+    signs && suite
+}
+
+impl ResolvesServerCert for ServerCerts {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let direct = self.direct.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match direct {
+            Some(direct) if self.needs_direct(&hello) => Some(direct),
+            _ => Some(self.own()),
+        }
+    }
+}
+
+/// What device certificates are verified against: our own CA, and those that were imported.
+#[derive(Clone)]
 pub struct DeviceTrust {
     anchors: Vec<CertificateDer<'static>>,
+    imported: Arc<ImportedCas>,
+    renewals: Option<Arc<dyn RenewalKeys>>,
+}
+
+impl fmt::Debug for DeviceTrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceTrust").field("anchors", &self.anchors.len()).finish_non_exhaustive()
+    }
 }
 
 impl DeviceTrust {
-    /// Trusts exactly `anchors`; an intermediate can be one.
-    pub fn new(anchors: Vec<CertificateDer<'static>>) -> Self {
-        Self { anchors }
+    pub(crate) fn new(
+        anchors: Vec<CertificateDer<'static>>,
+        imported: Arc<ImportedCas>,
+        renewals: Option<Arc<dyn RenewalKeys>>,
+    ) -> Self {
+        Self { anchors, imported, renewals }
     }
 }
 
@@ -121,15 +202,9 @@ pub fn mqtt_config(
     certificate: Arc<dyn ResolvesServerCert>,
     trust: &DeviceTrust,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for anchor in &trust.anchors {
-        roots.add(anchor.clone()).map_err(TlsError::Anchor)?;
-    }
-    let provider = provider();
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .map_err(TlsError::Verifier)?;
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let verifier = DeviceVerifier::new(&trust.anchors, Arc::clone(&trust.imported), trust.renewals.clone())?;
+    let verifier = Arc::new(verifier);
+    let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Config)?
         .with_client_cert_verifier(verifier)

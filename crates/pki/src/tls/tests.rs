@@ -9,12 +9,16 @@ use rustls::client::Resumption;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConnection, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConnection, SupportedProtocolVersion,
+};
 use tempfile::TempDir;
 
 use super::*;
 use crate::testing::{NOW, TestEntropy};
 use crate::{Authority, AuthorityParams, ServerIdentity, ServerNames};
+
+mod devices;
 
 #[derive(Debug)]
 struct Fixed(Timestamp);
@@ -37,7 +41,8 @@ fn world(seed: u64) -> World {
         Authority::open_or_create(dir.path(), &AuthorityParams::default(), NOW, TestEntropy::shared(seed));
     let authority = Arc::new(authority.unwrap());
     let names = ServerNames::new(["argosy.example"]).unwrap();
-    let (identity, _) = ServerIdentity::current(Arc::clone(&authority), names, NOW).unwrap();
+    let (identity, _) =
+        ServerIdentity::current(Arc::clone(&authority), names, ServingRules::default(), NOW).unwrap();
     World { authority, identity, _dir: dir }
 }
 
@@ -89,7 +94,7 @@ impl World {
     }
 
     fn mqtt(&self, now: Timestamp) -> Arc<ServerConfig> {
-        at(&self.identity.mqtt_config().unwrap(), now)
+        at(&self.identity.mqtt_config(None).unwrap(), now)
     }
 }
 
@@ -187,22 +192,11 @@ fn nobody_else_gets_into_mqtt() {
 }
 
 #[test]
-fn an_expired_device_is_refused() {
-    let world = world(1);
-    let client = Arc::new(world.client(&TLS13, Some(world.device(true))));
-    handshake(Arc::clone(&client), world.mqtt(NOW + Duration::from_secs(364 * 86_400))).unwrap();
-    let late = world.mqtt(NOW + Duration::from_secs(366 * 86_400));
-    let (whose, error) = handshake(client, late).err().unwrap();
-    assert_eq!(whose, "server");
-    assert!(error.to_string().contains("expired"), "{error}");
-}
-
-#[test]
 fn mqtt_never_resumes_and_https_does() {
     let world = world(1);
     for version in [&TLS12, &TLS13] {
         for (config, kind) in [
-            (world.identity.mqtt_config().unwrap(), HandshakeKind::Full),
+            (world.identity.mqtt_config(None).unwrap(), HandshakeKind::Full),
             (world.identity.https_config().unwrap(), HandshakeKind::Resumed),
         ] {
             let mut client = world.client(version, Some(world.device(true)));
@@ -253,7 +247,7 @@ fn a_renewed_certificate_is_served_by_the_running_configuration() {
     let mut chain = vec![issued.certificate.clone()];
     chain.extend(issued.chain);
     let fresh = CertifiedKey::from_der(chain, pkcs8(&key), &provider()).unwrap();
-    world.identity.certificate().swap(Arc::new(fresh));
+    world.identity.certificate().own.swap(Arc::new(fresh));
     assert_eq!(leaf(), issued.certificate);
     assert_ne!(old, issued.certificate);
 }
@@ -261,8 +255,9 @@ fn a_renewed_certificate_is_served_by_the_running_configuration() {
 #[test]
 fn a_trust_without_anchors_is_an_error() {
     let world = world(1);
-    let empty = mqtt_config(world.identity.certificate(), &DeviceTrust::new(Vec::new()));
+    let imported = || Arc::clone(&world.authority.imported);
+    let empty = mqtt_config(world.identity.certificate(), &DeviceTrust::new(Vec::new(), imported(), None));
     assert!(matches!(empty, Err(TlsError::Verifier(_))));
-    let rubbish = DeviceTrust::new(vec![CertificateDer::from(vec![1, 2, 3])]);
+    let rubbish = DeviceTrust::new(vec![CertificateDer::from(vec![1, 2, 3])], imported(), None);
     assert!(matches!(mqtt_config(world.identity.certificate(), &rubbish), Err(TlsError::Anchor(_))));
 }

@@ -4,6 +4,7 @@
 mod client;
 mod commands;
 mod context;
+mod csv;
 mod output;
 mod prompt;
 mod settings;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::commands::{
-    account, content, deploy, deployment, device, firmware, group, ledger, product, region, session, token,
+    account, ca, content, deploy, deployment, device, firmware, group, ledger, product, region, session, token,
 };
 use self::context::ConnectArgs;
 use crate::args::Failure;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Region(Group<region::Command>),
     /// Devices, their certificates and history
     Device(Group<device::Command>),
+    /// Certificate authorities: imported ones, roots, revocations
+    Ca(Group<ca::Command>),
     /// Firmware: upload, list, release, withdraw
     Firmware(Group<firmware::Command>),
     /// Contents: pictures for displays
@@ -87,6 +90,7 @@ impl Command {
             Self::Group(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Region(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Device(group) => group.command.run(&mut group.connect.open()?).await,
+            Self::Ca(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Firmware(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Content(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Deploy(args) => deploy::run(args).await,

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use argosy_domain::ports::{Clock, Entropy, PresentedCertificate, Registry, SeriesStore};
+use argosy_domain::ports::{Clock, Entropy, Registry, RenewalKeys, SeriesStore};
 use argosy_engine::download::{ArtifactCache, CacheConfig, LocalLinks, UrlSigner};
 use argosy_engine::{Engine, EngineConfig, Ports, SecretKey, Supervisor};
 use argosy_http::{ApiConfig, App, AppParts, DownloadLimits, HttpLimits, HttpServer, MinimumRate};
 use argosy_media::LvglContentMaker;
 use argosy_mqtt::LinkMetrics;
 use argosy_mqtt::embedded::{Bound, CertificateReader, EmbeddedBroker, MtlsListener, PlainListener};
-use argosy_pki::{Authority, IdentityOrigin, ServerIdentity, private_folder, secret_file};
+use argosy_pki::{Authority, IdentityOrigin, RevocationFile, ServerIdentity, private_folder, secret_file};
 use argosy_store::sql::SqlRegistry;
 use tokio::net::TcpListener;
 
@@ -33,7 +33,7 @@ pub(crate) fn identity(
         .context("cannot open the certificate authority")?;
     let authority = Arc::new(authority);
     let names = config.https.server_names(host_name().as_deref()).map_err(anyhow::Error::msg)?;
-    let (identity, origin) = ServerIdentity::current(Arc::clone(&authority), names, now)
+    let (identity, origin) = ServerIdentity::current(Arc::clone(&authority), names, config.pki.serving(), now)
         .context("cannot prepare the server certificate")?;
     match origin {
         IdentityOrigin::Loaded => {}
@@ -46,7 +46,13 @@ pub(crate) fn identity(
             shown_names(config)
         ),
     }
-    Ok((authority, Arc::new(identity)))
+    let identity = Arc::new(identity);
+    let served = Arc::downgrade(&identity);
+    authority.follow(Box::new(move |now| match served.upgrade() {
+        Some(identity) => identity.follow_imports(now).map_err(argosy_pki::AuthorityError::serving),
+        None => Ok(()),
+    }));
+    Ok((authority, identity))
 }
 
 fn shown_names(config: &Config) -> String {
@@ -130,7 +136,8 @@ pub(crate) fn core(
     let public_url = public_url(config, https);
     let links = LocalLinks::new(Arc::clone(&signer), Some(public_url.clone()), config.download.plain_url());
     let media = Arc::new(LvglContentMaker::default());
-    let ports = Ports { registry, series, blobs, authority, media, links: Arc::new(links), clock, entropy };
+    let journal = Arc::new(RevocationFile::new(config.pki.revocations(&config.data_dir)));
+    let ports = Ports { registry, series, blobs, authority, journal, media, links: Arc::new(links), clock, entropy };
     let engine = Engine::new(engine_config(config, codes), ports);
     Ok(Core { engine, cache, signer, public_url })
 }
@@ -144,6 +151,7 @@ fn engine_config(config: &Config, codes: SecretKey) -> EngineConfig {
         idempotency_ttl_s: config.sessions.idempotency_hours * 3600,
         ingest: config.ingest.build(),
         registration: config.registration.build(codes),
+        identity: config.pki.rules(),
         contents_settle_s: config.content.settle_seconds,
         content_makers: config.content.makers,
         reconnect_jitter_s: config.fleet.reconnect_jitter_seconds,
@@ -164,14 +172,16 @@ fn secret(data: &Path, name: &str, entropy: &dyn Entropy) -> anyhow::Result<[u8;
 pub(crate) async fn device_plane(
     config: &Config,
     engine: &Arc<Engine>,
+    authority: Arc<Authority>,
     identity: &ServerIdentity,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<(Bound, Arc<LinkMetrics>)> {
     let metrics = Arc::new(LinkMetrics::default());
     let broker = EmbeddedBroker::new(config.mqtt.limits.build(), clock, Arc::clone(&metrics));
     engine.attach_link(Arc::new(broker.clone()));
-    let tls = identity.mqtt_config().context("cannot set up TLS for devices")?;
-    let mtls = MtlsListener { address: config.mqtt.listen, tls, reader: certificate_reader() };
+    let renewals: Arc<dyn RenewalKeys> = Arc::clone(engine) as Arc<_>;
+    let tls = identity.mqtt_config(Some(renewals)).context("cannot set up TLS for devices")?;
+    let mtls = MtlsListener { address: config.mqtt.listen, tls, reader: certificate_reader(authority) };
     let plain = match config.mqtt.plain.listen.value() {
         Some(address) => Some(PlainListener {
             address: *address,
@@ -188,18 +198,8 @@ pub(crate) async fn device_plane(
 }
 
 /// Certificates are read by the crate that issues them: what is compared was written by the same code.
-fn certificate_reader() -> CertificateReader {
-    Arc::new(|der| {
-        let facts = argosy_pki::leaf_facts(der)?;
-        Ok(PresentedCertificate {
-            common_name: facts.common_name,
-            issuer: facts.issuer,
-            serial: facts.serial.to_string(),
-            not_before: facts.not_before,
-            not_after: facts.not_after,
-            imported: false,
-        })
-    })
+fn certificate_reader(authority: Arc<Authority>) -> CertificateReader {
+    Arc::new(move |der| Ok(authority.presented(der)?))
 }
 
 fn http_limits(config: &Config) -> HttpLimits {

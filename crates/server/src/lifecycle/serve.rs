@@ -148,11 +148,11 @@ async fn start(config: &Config, supervisor: &Supervisor, bytes: &Handle) -> anyh
     let series = compose::series(config).await?;
     let doors = Doors::open(config)?;
     let https = doors.https.local_addr().context("cannot read the address of https.listen")?;
-    let core = compose::core(config, registry, series, authority, Arc::clone(&clock), entropy, https)?;
+    let core = compose::core(config, registry, series, Arc::clone(&authority), Arc::clone(&clock), entropy, https)?;
     admin::prepare(&core.engine, &config.data_dir).await?;
     core.engine.start(supervisor).await.context("cannot start the engine")?;
 
-    let (bound, link) = compose::device_plane(config, &core.engine, &identity, Arc::clone(&clock)).await?;
+    let (bound, link) = compose::device_plane(config, &core.engine, authority, &identity, Arc::clone(&clock)).await?;
     let (mqtt, plain) = (bound.mtls_address(), bound.plain_address());
     let server = compose::http(config, &core, link, tx, started_ms, supervisor);
     let tls = identity.https_config().context("cannot set up TLS for the API")?;

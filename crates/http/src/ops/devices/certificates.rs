@@ -13,6 +13,7 @@ pub(crate) async fn handle(
 ) -> ApiResult<Answer<api::CertificateList>> {
     let mut read = app.engine.registry().read().await?;
     let id = resolve::device(&mut *read, &key, Place::Path).await?.id;
-    let rows = read.certificates(id).await?;
-    Ok(Answer(api::CertificateList { items: rows.into_iter().map(present::certificate).collect() }))
+    let items = read.certificates(id).await?.into_iter().map(present::certificate).collect();
+    let imported = read.imported_identities(id).await?.into_iter().map(present::imported_identity).collect();
+    Ok(Answer(api::CertificateList { items, imported }))
 }

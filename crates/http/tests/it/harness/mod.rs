@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use argosy_domain::ports::{BlobStore, Clock, Entropy};
 use argosy_domain::testing::{
-    FakeAuthority, FakeBlobStore, FakeClock, FakeLink, FakeRegistry, SeededEntropy,
+    FakeAuthority, FakeJournal, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries,
+    SeededEntropy,
 };
 use argosy_engine::download::{ArtifactCache, CacheConfig, LocalLinks, UrlSigner};
 use argosy_engine::{Engine, EngineConfig, Ports, Supervisor};
@@ -62,8 +63,11 @@ impl Builder {
         let base = Some("https://ota.test".to_owned());
         let ports = Ports {
             registry: Arc::new(FakeRegistry::new()),
+            series: Arc::new(FakeSeries::default()),
             blobs: Arc::clone(&blobs),
             authority: Arc::new(FakeAuthority::default()),
+            journal: Arc::new(FakeJournal::default()),
+            media: Arc::new(FakeContentMaker),
             links: Arc::new(LocalLinks::new(Arc::clone(&signer), base, None)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(SeededEntropy::new(1)) as Arc<dyn Entropy>,

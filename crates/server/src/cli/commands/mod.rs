@@ -1,6 +1,7 @@
 //! The operator's commands, a file a group.
 
 pub(super) mod account;
+pub(super) mod ca;
 pub(super) mod content;
 pub(super) mod deploy;
 pub(super) mod deployment;

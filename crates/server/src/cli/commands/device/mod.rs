@@ -3,13 +3,14 @@
 mod certificates;
 mod codes;
 mod contents;
+mod import;
 mod registration;
 mod views;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argosy_api::{DeviceQuery, DeviceState, DeviceView, PageQuery};
+use argosy_api::{AllowExpiredRequest, RevocationReason, Time, DeviceQuery, DeviceState, DeviceView, PageQuery};
 use clap::Subcommand;
 use hyper::Method;
 
@@ -60,8 +61,8 @@ pub(crate) enum Command {
         /// Its key, or id:42
         device: String,
     },
-    /// Count devices by state, version, group and region
-    Counts,
+    /// Count devices, and those that are online, by state, version, product, group and region
+    Counts(views::CountArgs),
     /// Register a device
     Create(CreateArgs),
     /// Change the registration of one or many devices; what is not given stays
@@ -110,6 +111,27 @@ pub(crate) enum Command {
         device: String,
         /// The certificate's serial number
         serial: String,
+        /// Why: unspecified, key_compromise, affiliation_changed, superseded, cessation_of_operation or privilege_withdrawn
+        #[arg(long)]
+        reason: Option<RevocationReason>,
+    },
+    /// Let a device that slept past the end of its certificate connect with it, for renewal only
+    AllowExpired {
+        /// The device's key, or id:42
+        device: String,
+        /// The certificate's serial number
+        serial: String,
+        /// Until then (2026-07-03T10:30:45Z), 90 days ahead at most
+        #[arg(long, required_unless_present = "no_more")]
+        until: Option<Time>,
+        /// No longer
+        #[arg(long, conflicts_with = "until")]
+        no_more: bool,
+    },
+    /// Import devices of an older system from a CSV file with the columns key, name, product, group, region, issuer, cn, serial
+    Import {
+        /// The file
+        file: PathBuf,
     },
     /// What a device ran, and how it came to
     History {
@@ -170,7 +192,7 @@ impl Command {
                 let found: DeviceView = context.client.get(&path(&device)).await?;
                 views::show_device(context, &found)?;
             }
-            Self::Counts => views::counts(context).await?,
+            Self::Counts(args) => views::counts(context, args).await?,
             Self::Create(args) => args.run(context).await?,
             Self::Update(args) => args.run(context).await?,
             Self::Code(args) => args.run(context).await?,
@@ -182,11 +204,21 @@ impl Command {
             Self::Enroll { device, csr, out, roots } => {
                 certificates::enroll(context, &device, &csr, out.as_deref(), roots.as_deref()).await?;
             }
-            Self::Revoke { device, serial } => {
-                let path = format!("{}/certificates/{}", path(&device), segment(&serial));
+            Self::Revoke { device, serial, reason } => {
+                let query = reason.map(|reason| format!("?reason={reason}")).unwrap_or_default();
+                let path = format!("{}/certificates/{}{query}", path(&device), segment(&serial));
                 context.client.act(Method::DELETE, &path, None::<&()>).await?;
                 context.out.note(&format!("revoked the certificate {serial} of {device}"));
             }
+            Self::AllowExpired { device, serial, until, no_more: _ } => {
+                let path = format!("{}/certificates/{}/allow-expired", path(&device), segment(&serial));
+                context.client.act(Method::POST, &path, Some(&AllowExpiredRequest { until })).await?;
+                context.out.note(&match until {
+                    Some(until) => format!("{device} may renew with the certificate {serial} until {until}"),
+                    None => format!("{device} may no longer renew with the certificate {serial} after its end"),
+                });
+            }
+            Self::Import { file } => import::run(context, &file).await?,
             Self::History { device, take } => {
                 let path = format!("{}/firmware-history", path(&device));
                 let query = PageQuery::default();
