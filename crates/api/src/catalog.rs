@@ -98,6 +98,10 @@ pub struct GroupView {
     pub id: i64,
     /// Unique name.
     pub name: String,
+    /// Devices in it.
+    pub devices: u64,
+    /// Those of them that are connected now.
+    pub online: u64,
     /// When it was made.
     pub created_at: Time,
 }
@@ -121,6 +125,10 @@ pub struct RegionView {
     pub code: String,
     /// Name for people.
     pub name: String,
+    /// Devices in it.
+    pub devices: u64,
+    /// Those of them that are connected now.
+    pub online: u64,
     /// When it was made.
     pub created_at: Time,
 }

@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 pub struct ReadyResponse {
     /// All checks are good.
     pub ready: bool,
+    /// The server was restored and is held: it records, dispatches nothing and issues nothing until it is resumed.
+    #[serde(default)]
+    pub held: bool,
     /// One line a check.
     pub checks: Vec<ReadyCheck>,
 }

@@ -31,6 +31,8 @@ pub(crate) struct Creation<T> {
 pub(crate) struct Ticket {
     key: Option<String>,
     request: RequestHash,
+    /// The answer holds a secret: it is kept sealed.
+    sealed: bool,
 }
 
 impl<T: DeserializeOwned> FromRequest<Arc<App>> for Creation<T> {
@@ -47,7 +49,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Creation<T> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let Json { value, raw } = Json::<T>::from_request(request, app).await?;
         let request = RequestHash::of(&[method.as_str().as_bytes(), path.as_bytes(), &raw]);
-        Ok(Self { value, ticket: Ticket { key, request } })
+        Ok(Self { value, ticket: Ticket { key, request, sealed: false } })
     }
 }
 
@@ -76,6 +78,12 @@ impl Drop for Working {
 }
 
 impl Ticket {
+    /// For an answer that holds a secret.
+    pub(crate) fn sealed(mut self) -> Self {
+        self.sealed = true;
+        self
+    }
+
     /// Carries `work` out and answers 201, or answers as the first time.
     ///
     /// With a key the work runs to its end even if the caller is gone, so that its answer is kept for the repeat.
@@ -84,17 +92,65 @@ impl Ticket {
         T: Serialize + Send + 'static,
         F: Future<Output = ApiResult<T>> + Send + 'static,
     {
+        self.create_or_find(app, actor, work, |made: String| async move {
+            let detail = format!(
+                "this call made {made}, and the server ended before it answered: look there, and use a new idempotency key to \
+                 make another"
+            );
+            Err(ApiError::from(Problem::new(ProblemCode::Conflict, detail).coded("answer_lost")))
+        })
+        .await
+    }
+
+    /// As [`Ticket::create`]; `find` gives the answer anew, from the name of what was made (`deployment:17`), for a repeat after a crash
+    /// between the making and the answer.
+    pub(crate) async fn create_or_find<T, F, L>(
+        self,
+        app: &Arc<App>,
+        actor: &Actor,
+        work: F,
+        find: impl FnOnce(String) -> L + Send + 'static,
+    ) -> ApiResult<Response>
+    where
+        T: Serialize + Send + 'static,
+        F: Future<Output = ApiResult<T>> + Send + 'static,
+        L: Future<Output = ApiResult<T>> + Send + 'static,
+    {
         let Some(key) = self.key else { return Ok(created(json(&work.await?)?, false)) };
         let working = Working::begin(app, actor, &key)?;
-        let (app, actor, request) = (Arc::clone(app), actor.clone(), self.request);
+        let (app, actor, request, sealed) = (Arc::clone(app), actor.clone(), self.request, self.sealed);
         let task = app.tracker.clone().spawn(async move {
             let _working = working;
             match app.engine.idempotent(&actor, &key, &request).await? {
+                Idempotent::Replay { status, body } if sealed => {
+                    let lost = || {
+                        let detail = "the kept answer cannot be read any more; use a new idempotency key";
+                        ApiError::from(Problem::new(ProblemCode::Conflict, detail).coded("answer_lost"))
+                    };
+                    Ok(replayed(
+                        status,
+                        app.engine.open_answer(&purpose(&actor, &key), &body).ok_or_else(lost)?,
+                    ))
+                }
                 Idempotent::Replay { status, body } => Ok(replayed(status, body)),
+                Idempotent::Made { subject } => {
+                    Ok(replayed(StatusCode::CREATED.as_u16(), json(&find(subject).await?)?))
+                }
                 Idempotent::Fresh => {
-                    let body = json(&work.await?)?;
+                    let body = match work.await {
+                        Ok(made) => json(&made)?,
+                        Err(error) => {
+                            app.engine.release_key(&actor, &key).await?;
+                            return Err(error);
+                        }
+                    };
                     let status = StatusCode::CREATED.as_u16();
-                    app.engine.keep_answer(&actor, &key, &request, status, body.clone()).await?;
+                    let kept = if sealed {
+                        app.engine.seal_answer(&purpose(&actor, &key), &body)
+                    } else {
+                        body.clone()
+                    };
+                    app.engine.keep_answer(&actor, &key, &request, status, kept).await?;
                     Ok(created(body, false))
                 }
             }
@@ -106,6 +162,11 @@ impl Ticket {
             }
         }
     }
+}
+
+/// What a sealed answer is sealed for: it answers nobody else, and no other call.
+fn purpose(actor: &Actor, key: &str) -> String {
+    format!("{} {key}", actor.name)
 }
 
 fn json<T: Serialize>(value: &T) -> ApiResult<String> {

@@ -6,8 +6,8 @@ use argosy_proto::DeviceId;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::present::{Names, time};
 use crate::error::ApiResult;
+use crate::present::{Names, time};
 use argosy_api as api;
 
 /// Devices as the API shows them.
@@ -45,10 +45,8 @@ pub(crate) fn status(row: &SampleRow<StatusSample>) -> Value {
             fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
         (!said.is_empty()).then_some(Value::Object(said))
     };
-    let cpu = object(vec![
-        ("core_0", values.cpu_0.map(Into::into)),
-        ("core_1", values.cpu_1.map(Into::into)),
-    ]);
+    let cpu =
+        object(vec![("core_0", values.cpu_0.map(Into::into)), ("core_1", values.cpu_1.map(Into::into))]);
     let system = object(vec![
         ("cpu_usage", cpu),
         ("memory_usage", values.memory.map(Into::into)),

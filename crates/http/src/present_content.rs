@@ -19,7 +19,8 @@ fn colour(colour: m::Rgb) -> String {
 
 /// `#rrggbb`.
 pub(crate) fn parse_colour(text: &str) -> Option<m::Rgb> {
-    let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    let digits =
+        text.strip_prefix('#').filter(|d| d.len() == 6 && d.bytes().all(|b| b.is_ascii_hexdigit()))?;
     let part = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
     Some(m::Rgb { red: part(0)?, green: part(2)?, blue: part(4)? })
 }

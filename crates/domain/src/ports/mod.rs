@@ -2,6 +2,7 @@
 //! `crate::testing` (feature `testing`), run against the fake and against every real back end.
 
 mod authority;
+mod backup;
 mod blob;
 mod clock;
 mod error;
@@ -13,6 +14,7 @@ mod series;
 mod series_rules;
 
 pub use authority::*;
+pub use backup::*;
 pub use blob::*;
 pub use clock::*;
 pub use error::*;

@@ -7,11 +7,13 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 use argon2::{Algorithm, Argon2, Params, Version};
 use argosy_domain::Timestamp;
 use argosy_domain::model::{ApiToken, Role, Session, User, checked_name};
+use argosy_domain::ports::Entropy;
 use argosy_proto::TokenId;
 use aws_lc_rs::digest;
 use parking_lot::Mutex;
 use serde_json::json;
 
+use super::reset::ONE_TIME_BYTES;
 use super::{Actor, Claim, audit};
 use crate::Engine;
 use crate::error::{EngineError, EngineResult};
@@ -118,7 +120,7 @@ impl Engine {
         if !self.ports.registry.read().await?.users().await?.is_empty() {
             return Ok(None);
         }
-        let password = self.random_text(18);
+        let password = self.random_text(ONE_TIME_BYTES);
         let hash = self.hash_password(password.clone()).await?;
         let mut work = self.ports.registry.begin("accounts").await?;
         if !work.users().await?.is_empty() {
@@ -135,7 +137,7 @@ impl Engine {
     /// # Errors
     /// When the registry cannot be written.
     pub async fn reissue_one_time_password(&self) -> EngineResult<Option<String>> {
-        let password = self.random_text(18);
+        let password = self.random_text(ONE_TIME_BYTES);
         let hash = self.hash_password(password.clone()).await?;
         let mut work = self.ports.registry.begin("accounts").await?;
         let users = work.users().await?;
@@ -304,16 +306,7 @@ impl Engine {
     }
 
     async fn hash_password(&self, password: String) -> EngineResult<String> {
-        let mut salt = [0_u8; 16];
-        self.ports.entropy.fill(&mut salt);
-        off_the_workers(move || {
-            let salt = SaltString::encode_b64(&salt).map_err(|e| e.to_string())?;
-            argon2id()
-                .hash_password(password.as_bytes(), &salt)
-                .map(|h| h.to_string())
-                .map_err(|e| e.to_string())
-        })
-        .await
+        hash_password(self.ports.entropy.as_ref(), password).await
     }
 
     async fn verify_password(&self, password: String, hash: String) -> EngineResult<bool> {
@@ -323,6 +316,20 @@ impl Engine {
         })
         .await
     }
+}
+
+/// What is stored of a password.
+pub(super) async fn hash_password(entropy: &dyn Entropy, password: String) -> EngineResult<String> {
+    let mut salt = [0_u8; 16];
+    entropy.fill(&mut salt);
+    off_the_workers(move || {
+        let salt = SaltString::encode_b64(&salt).map_err(|e| e.to_string())?;
+        argon2id()
+            .hash_password(password.as_bytes(), &salt)
+            .map(|h| h.to_string())
+            .map_err(|e| e.to_string())
+    })
+    .await
 }
 
 /// A hash that no password has, for names that do not exist.

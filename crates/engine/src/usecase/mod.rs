@@ -13,6 +13,7 @@ mod housekeeping;
 mod idempotency;
 mod identity;
 mod registration;
+mod reset;
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{AuditEntry, Role};
@@ -36,6 +37,7 @@ pub(crate) use identity::{CrlCache, Renewals};
 pub use identity::{Crl, CrlFormat, IdentityRules, ImportRow, MAX_IMPORT_ROWS};
 pub(crate) use registration::Registration;
 pub use registration::{CodeRequest, NewCode, RegistrationRules, SecretKey};
+pub use reset::reset_password;
 
 use crate::error::{EngineError, EngineResult};
 

@@ -48,6 +48,10 @@ pub trait LedgerWrite {
     async fn insert_audit(&mut self, entry: &AuditEntry) -> PortResult<()>;
     /// Keeps an answer.
     async fn insert_idempotency(&mut self, record: &IdempotencyRecord) -> PortResult<()>;
+    /// Completes the record of `key`, which was kept without its answer; `false` if there is none.
+    async fn answer_idempotency(&mut self, key: &str, status: u16, body: &str) -> PortResult<bool>;
+    /// Removes the record of `key`, if there is one.
+    async fn forget_idempotency(&mut self, key: &str) -> PortResult<()>;
     /// Removes answers kept before `before`.
     async fn delete_idempotency(&mut self, before: Timestamp) -> PortResult<u64>;
 }

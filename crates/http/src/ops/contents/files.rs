@@ -7,7 +7,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, ETAG, HeaderValue,
+    IF_NONE_MATCH,
 };
 
 use crate::ops::prelude::*;
@@ -22,7 +23,12 @@ const KEEP: &str = "private, max-age=31536000, immutable";
     params(("id" = String, Path, description = "The content's id (`12` or `id:12`) or its title")),
     responses((status = 200, description = "The uploaded file", content_type = "application/octet-stream", body = Vec<u8>),
         (status = 304, description = "As the caller has it")))]
-pub(crate) async fn original(app: State<Arc<App>>, _: Caller, id: Segment, headers: HeaderMap) -> ApiResult<Response> {
+pub(crate) async fn original(
+    app: State<Arc<App>>,
+    _: Caller,
+    id: Segment,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     serve(app, id, &headers, ContentPart::Original).await
 }
 
@@ -31,7 +37,12 @@ pub(crate) async fn original(app: State<Arc<App>>, _: Caller, id: Segment, heade
     params(("id" = String, Path, description = "The content's id (`12` or `id:12`) or its title")),
     responses((status = 200, description = "The LVGL 8 binary", content_type = "application/octet-stream", body = Vec<u8>),
         (status = 304, description = "As the caller has it")))]
-pub(crate) async fn file(app: State<Arc<App>>, _: Caller, id: Segment, headers: HeaderMap) -> ApiResult<Response> {
+pub(crate) async fn file(
+    app: State<Arc<App>>,
+    _: Caller,
+    id: Segment,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     serve(app, id, &headers, ContentPart::Binary).await
 }
 
@@ -40,7 +51,12 @@ pub(crate) async fn file(app: State<Arc<App>>, _: Caller, id: Segment, headers: 
     params(("id" = String, Path, description = "The content's id (`12` or `id:12`) or its title")),
     responses((status = 200, description = "A PNG", content_type = "image/png", body = Vec<u8>),
         (status = 304, description = "As the caller has it")))]
-pub(crate) async fn preview(app: State<Arc<App>>, _: Caller, id: Segment, headers: HeaderMap) -> ApiResult<Response> {
+pub(crate) async fn preview(
+    app: State<Arc<App>>,
+    _: Caller,
+    id: Segment,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     serve(app, id, &headers, ContentPart::Preview).await
 }
 
@@ -49,7 +65,12 @@ pub(crate) async fn preview(app: State<Arc<App>>, _: Caller, id: Segment, header
     params(("id" = String, Path, description = "The content's id (`12` or `id:12`) or its title")),
     responses((status = 200, description = "A PNG", content_type = "image/png", body = Vec<u8>),
         (status = 304, description = "As the caller has it")))]
-pub(crate) async fn thumbnail(app: State<Arc<App>>, _: Caller, id: Segment, headers: HeaderMap) -> ApiResult<Response> {
+pub(crate) async fn thumbnail(
+    app: State<Arc<App>>,
+    _: Caller,
+    id: Segment,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
     serve(app, id, &headers, ContentPart::Thumbnail).await
 }
 
@@ -67,7 +88,11 @@ async fn serve(
     });
     let status = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     let size = u64::try_from(size).unwrap_or(0);
-    let body = if known { Body::empty() } else { Body::from_stream(chunks(Arc::clone(app.engine.blobs()), hash, size)) };
+    let body = if known {
+        Body::empty()
+    } else {
+        Body::from_stream(chunks(Arc::clone(app.engine.blobs()), hash, size))
+    };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -91,7 +116,8 @@ fn disposition(media_type: &str, file_name: &str) -> HeaderValue {
         .take(80)
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' })
         .collect();
-    HeaderValue::from_str(&format!("{way}; filename=\"{plain}\"")).unwrap_or(HeaderValue::from_static("attachment"))
+    HeaderValue::from_str(&format!("{way}; filename=\"{plain}\""))
+        .unwrap_or(HeaderValue::from_static("attachment"))
 }
 
 fn chunks(

@@ -16,7 +16,12 @@ pub(crate) async fn handle(
 ) -> ApiResult<Response> {
     let (shared, by) = (Arc::clone(&app), actor.clone());
     let work = async move {
-        let placing = Placing { product: value.product, group: value.group, region: value.region };
+        let placing = Placing {
+            product: value.product,
+            group: value.group,
+            region: value.region,
+            unregistered: value.unregistered,
+        };
         let enrolled = enroll(&shared, &by, placing, value.devices).await?;
         let devices = enrolled.into_iter().map(|device| api::BatchDeviceResult {
             key: device.key.to_string(),

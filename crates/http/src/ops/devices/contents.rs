@@ -16,8 +16,7 @@ pub(crate) async fn handle(
 ) -> ApiResult<Answer<api::DeviceContentsView>> {
     let mut read = app.engine.registry().read().await?;
     let device = resolve::device(&mut *read, &key, Place::Path).await?;
-    let display =
-        read.product(device.spec.product).await?.and_then(|p| p.spec.display).map(present::display);
+    let display = read.product(device.spec.product).await?.and_then(|p| p.spec.display).map(present::display);
     let Some(row) = read.shown_contents(&[device.id]).await?.pop() else {
         return Ok(Answer(api::DeviceContentsView {
             shown: None,

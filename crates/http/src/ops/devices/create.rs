@@ -15,7 +15,12 @@ pub(crate) async fn handle(
 ) -> ApiResult<Response> {
     let (shared, by) = (Arc::clone(&app), actor.clone());
     let work = async move {
-        let placing = Placing { product: value.product, group: value.group, region: value.region };
+        let placing = Placing {
+            product: value.product,
+            group: value.group,
+            region: value.region,
+            unregistered: value.unregistered,
+        };
         let one = api::BatchDevice {
             key: value.key,
             name: value.name,

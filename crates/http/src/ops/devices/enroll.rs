@@ -9,6 +9,7 @@ pub(crate) struct Placing {
     pub(crate) product: String,
     pub(crate) group: Option<String>,
     pub(crate) region: Option<String>,
+    pub(crate) unregistered: bool,
 }
 
 pub(crate) async fn enroll(
@@ -28,6 +29,7 @@ pub(crate) async fn enroll(
             name: device.name,
             csr: device.csr,
             attributes: device.attributes,
+            unregistered: placing.unregistered,
         });
     }
     let mut read = app.engine.registry().read().await?;

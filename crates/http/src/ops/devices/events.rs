@@ -85,6 +85,7 @@ async fn read(app: &App, ids: Vec<DeviceId>) -> ApiResult<Vec<api::DeviceEvent>>
     }
     let filter = DeviceFilter { devices: ids, ..DeviceFilter::default() };
     let page = PageRequest::first(u32::try_from(MAX_LISTED).unwrap_or(1));
-    let found = app.engine.registry().read().await?.devices(&filter, &page).await?;
+    let mut found = app.engine.registry().read().await?.devices(&filter, &page).await?;
+    app.engine.freshen(&mut found.items);
     Ok(found.items.into_iter().map(present::device_event).collect())
 }

@@ -13,5 +13,5 @@ pub(crate) async fn handle(
 ) -> ApiResult<Answer<api::DeviceView>> {
     let mut read = app.engine.registry().read().await?;
     let device = resolve::device(&mut *read, &key, Place::Path).await?;
-    Ok(Answer(Names::default().device(&mut *read, device).await?))
+    Ok(Answer(live::device(&app, &mut *read, device).await?))
 }

@@ -22,7 +22,11 @@ pub(crate) async fn handle(
         version: query.version,
         search: query.search,
     };
-    let filter = DeviceFilter { online: query.online, contents_mismatch: query.contents_mismatch, ..super::filter_of(&mut *read, selection).await? };
+    let filter = DeviceFilter {
+        online: query.online,
+        contents_mismatch: query.contents_mismatch,
+        ..super::filter_of(&mut *read, selection).await?
+    };
     let found = read.devices(&filter, &page).await?;
     let items = live::devices(&app, &mut *read, found.items).await?;
     Ok(Answer(api::Page { items, next: found.next }))

@@ -5,6 +5,8 @@ pub(crate) mod batch;
 pub(crate) mod certificates;
 pub(crate) mod change;
 pub(crate) mod change_many;
+pub(crate) mod content_history;
+pub(crate) mod contents;
 pub(crate) mod counts;
 pub(crate) mod create;
 pub(crate) mod events;

@@ -12,6 +12,6 @@ pub(crate) async fn handle(
     Creation { value, ticket }: Creation<api::GroupSpec>,
 ) -> ApiResult<Response> {
     let (engine, by) = (Arc::clone(&app.engine), actor.clone());
-    let work = async move { Ok(present::group(engine.create_group(&by, &value.name).await?)) };
+    let work = async move { Ok(present::group(engine.create_group(&by, &value.name).await?, None)) };
     ticket.create(&app, &actor, work).await
 }

@@ -13,5 +13,6 @@ pub(crate) async fn handle(
 ) -> ApiResult<Answer<api::GroupView>> {
     let mut read = app.engine.registry().read().await?;
     let found = resolve::group(&mut *read, &name, Place::Path).await?;
-    Ok(Answer(present::group(found)))
+    let tallies = read.group_tallies(&[found.id]).await?;
+    Ok(Answer(present::group(found, tallies.first().map(|(_, tally)| *tally))))
 }

@@ -11,6 +11,8 @@ pub(crate) async fn handle(
     Params(query): Params<api::ListQuery>,
 ) -> ApiResult<Answer<api::Page<api::GroupView>>> {
     let page = resolve::page(query.cursor, query.limit)?;
-    let found = app.engine.registry().read().await?.groups(query.search.as_deref(), &page).await?;
-    Ok(Answer(present::page(found, present::group)))
+    let mut read = app.engine.registry().read().await?;
+    let found = read.groups(query.search.as_deref(), &page).await?;
+    let items = present::groups(&mut *read, found.items).await?;
+    Ok(Answer(api::Page { items, next: found.next }))
 }

@@ -13,5 +13,7 @@ pub(crate) async fn handle(
     Json { value, .. }: Json<api::GroupSpec>,
 ) -> ApiResult<Answer<api::GroupView>> {
     let id = resolve::group(&mut *app.engine.registry().read().await?, &name, Place::Path).await?.id;
-    Ok(Answer(present::group(app.engine.update_group(&actor, id, &value.name).await?)))
+    let changed = app.engine.update_group(&actor, id, &value.name).await?;
+    let tallies = app.engine.registry().read().await?.group_tallies(&[id]).await?;
+    Ok(Answer(present::group(changed, tallies.first().map(|(_, tally)| *tally))))
 }

@@ -13,5 +13,6 @@ pub(crate) async fn handle(
 ) -> ApiResult<Answer<api::RegionView>> {
     let mut read = app.engine.registry().read().await?;
     let found = resolve::region(&mut *read, &code, Place::Path).await?;
-    Ok(Answer(present::region(found)))
+    let tallies = read.region_tallies(&[found.id]).await?;
+    Ok(Answer(present::region(found, tallies.first().map(|(_, tally)| *tally))))
 }

@@ -11,6 +11,8 @@ pub(crate) async fn handle(
     Params(query): Params<api::ListQuery>,
 ) -> ApiResult<Answer<api::Page<api::RegionView>>> {
     let page = resolve::page(query.cursor, query.limit)?;
-    let found = app.engine.registry().read().await?.regions(query.search.as_deref(), &page).await?;
-    Ok(Answer(present::page(found, present::region)))
+    let mut read = app.engine.registry().read().await?;
+    let found = read.regions(query.search.as_deref(), &page).await?;
+    let items = present::regions(&mut *read, found.items).await?;
+    Ok(Answer(api::Page { items, next: found.next }))
 }

@@ -13,5 +13,7 @@ pub(crate) async fn handle(
     Json { value, .. }: Json<api::RegionSpec>,
 ) -> ApiResult<Answer<api::RegionView>> {
     let id = resolve::region(&mut *app.engine.registry().read().await?, &code, Place::Path).await?.id;
-    Ok(Answer(present::region(app.engine.update_region(&actor, id, &value.code, &value.name).await?)))
+    let changed = app.engine.update_region(&actor, id, &value.code, &value.name).await?;
+    let tallies = app.engine.registry().read().await?.region_tallies(&[id]).await?;
+    Ok(Answer(present::region(changed, tallies.first().map(|(_, tally)| *tally))))
 }

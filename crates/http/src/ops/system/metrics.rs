@@ -26,6 +26,8 @@ pub(crate) async fn handle(State(app): State<Arc<App>>, _caller: Caller) -> Resp
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
     let online = app.engine.presence().online_count() as f64;
     text.gauge("argosy_devices_online", "Devices connected now.", &[], online);
+    let held = if app.engine.is_held() { 1.0 } else { 0.0 };
+    text.gauge("argosy_held", "1: restored and held, nothing is dispatched or issued.", &[], held);
     for source in &app.metrics {
         source.write(&mut text);
     }

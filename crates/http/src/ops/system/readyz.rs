@@ -21,5 +21,5 @@ pub(crate) async fn handle(State(app): State<Arc<App>>) -> Response {
     ];
     let ready = checks.iter().all(|check| check.ok);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Answer(api::ReadyResponse { ready, checks })).into_response()
+    (status, Answer(api::ReadyResponse { ready, held: app.engine.is_held(), checks })).into_response()
 }
