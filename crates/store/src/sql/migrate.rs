@@ -181,4 +181,85 @@ mod tests {
             assert!(texts.iter().all(|text| !text.trim().is_empty()));
         }
     }
+
+    /// Databases of every engine that there is to try: SQLite, and servers whose URI is in the environment.
+    fn databases(folder: &std::path::Path) -> Vec<String> {
+        let servers = ["ARGOSY_TEST_POSTGRES_URL", "ARGOSY_TEST_MYSQL_URL"];
+        let servers = servers.iter().filter_map(|variable| std::env::var(variable).ok());
+        servers.chain([format!("sqlite:{}", folder.join("registry.db").display())]).collect()
+    }
+
+    #[tokio::test]
+    async fn deployments_of_the_first_schema_keep_what_they_sent() {
+        use super::super::connect;
+        use super::super::options::SqlOptions;
+        use super::super::query::Query;
+        use super::super::session::Session;
+        use super::super::uri::DatabaseUri;
+        use argosy_domain::model::DeploymentPayload;
+        use argosy_domain::ports::{CatalogWrite as _, DeploymentsRead as _};
+        use argosy_proto::{ArtifactId, FirmwareId, ProductId};
+
+        let folder = tempfile::tempdir().unwrap();
+        for uri in databases(folder.path()) {
+            let options = SqlOptions { readers: 2, ..SqlOptions::default() };
+            let name = format!("argosy_first_{}", std::process::id());
+            let first = DatabaseUri::parse(&uri).unwrap();
+            let dialect = first.dialect;
+            let at_server = dialect != Dialect::Sqlite;
+            let admin = connect::open(&first, &options).await.unwrap();
+            if at_server {
+                let mut session = Session::reader(admin.writer.acquire().await.unwrap(), dialect);
+                session.run("test", Query::new(format!("CREATE DATABASE {name}"))).await.unwrap();
+            }
+            let own = if at_server {
+                format!("{}/{name}", uri.rsplit_once('/').unwrap().0)
+            } else {
+                uri.clone()
+            };
+            let pools = connect::open(&DatabaseUri::parse(&own).unwrap(), &options).await.unwrap();
+            let mut connection = pools.writer.acquire().await.unwrap();
+            migrate_to(dialect, &mut connection, &[1]).await.unwrap();
+            let mut session = Session::reader(connection, dialect);
+            let hash = "a".repeat(64);
+            let old = [
+                "INSERT INTO products VALUES (7, 'kiosk', 'kiosk', 'esp32', 'raw', 1000, NULL, 1)".to_owned(),
+                format!("INSERT INTO artifacts VALUES (9, '{hash}', 500, 1)"),
+                "INSERT INTO firmware VALUES (3, 7, '1.0', 'app \"x\".bin', '1.0', 'app \"x\".bin', 9, '', '{}', 'released', 1)"
+                    .to_owned(),
+                format!(
+                    "INSERT INTO deployments VALUES (12, 'old', 'old', 3, '{{}}', '{{\"max_in_flight\":1,\"rate_per_s\":1,\
+                     \"attempt_timeout_s\":10,\"offline_grace_s\":1,\"max_attempts\":1,\"expires_at\":null}}', 1, '{hash}', 500, \
+                     '1.0', 'running', 1, 4, 2, 1, 2, NULL)"
+                ),
+                "INSERT INTO device_updates VALUES (12, 5, 'd', 'pending', 0, 0, 0, 500, NULL, NULL, NULL, NULL, NULL, 0)"
+                    .to_owned(),
+            ];
+            for statement in old {
+                session.run("test", Query::new(statement)).await.unwrap();
+            }
+            drop(session);
+            let mut connection = pools.writer.acquire().await.unwrap();
+            migrate(dialect, &mut connection).await.unwrap();
+            let mut session = Session::reader(connection, dialect);
+            let stored = session.deployment(argosy_proto::DeploymentId(12)).await.unwrap().unwrap();
+            assert_eq!(stored.spec.payload, DeploymentPayload::Firmware(FirmwareId(3)), "{dialect:?}");
+            assert_eq!((stored.product, stored.size, stored.version.as_str()), (ProductId(7), 500, "1.0"));
+            assert_eq!((stored.generation, stored.plan_cursor, stored.finished_at), (2, 4, None));
+            let file = &stored.files[0];
+            assert_eq!((file.artifact, file.size, file.name.as_str()), (ArtifactId(9), 500, "app \"x\".bin"));
+            assert_eq!(stored.image().unwrap().to_string(), hash);
+            let updates = session.pending_updates(stored.id, argosy_proto::DeviceId(0), 10).await.unwrap();
+            assert_eq!((updates.len(), updates[0].files, updates[0].files_done), (1, 0, 0));
+            let firmware = session.delete_firmware(FirmwareId(3)).await;
+            assert!(firmware.is_err(), "{dialect:?}: a deployment refers to it");
+            drop(session);
+            pools.reader.close().await;
+            pools.writer.close().await;
+            if at_server {
+                let mut session = Session::reader(admin.writer.acquire().await.unwrap(), dialect);
+                session.run("test", Query::new(format!("DROP DATABASE {name}"))).await.unwrap();
+            }
+        }
+    }
 }
