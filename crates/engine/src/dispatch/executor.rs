@@ -43,6 +43,11 @@ impl Track {
         Self { cursor: DeviceId(0), walk_again_at: None, leases_at: now, bucket: TokenBucket::empty(now) }
     }
 
+    /// Behind where the walk stands there is more to see.
+    pub(super) const fn planned_more(&mut self) {
+        self.walk_again_at = None;
+    }
+
     pub(super) fn walk_from_start(&mut self) {
         self.cursor = DeviceId(0);
         self.walk_again_at = None;
@@ -147,15 +152,17 @@ impl Engine {
 
     async fn deployment_pass(
         &self,
-        deployment: Deployment,
+        mut deployment: Deployment,
         track: &mut Track,
         fresh: Vec<DeviceUpdate>,
     ) -> EngineResult<Next> {
         let id = deployment.id;
         let expired = deployment.spec.policy.expires_at.is_some_and(|at| at <= self.now());
         if deployment.state == DeploymentState::Planning && !expired {
-            return self.plan_chunk(deployment, track).await;
+            let Some(after) = self.plan_some(deployment, track).await? else { return Ok(Next::AtOnce) };
+            deployment = after;
         }
+        let planning = deployment.state == DeploymentState::Planning;
         if deployment.state == DeploymentState::Paused {
             track.walk_from_start();
         }
@@ -163,14 +170,14 @@ impl Engine {
         let mut read = self.ports.registry.read().await?;
         let counts = read.update_counts(id).await?;
         let slots = u64::from(deployment.spec.policy.max_in_flight).saturating_sub(counts.in_flight());
-        let dispatching = deployment.state == DeploymentState::Running && slots > 0;
+        let dispatching = (planning || deployment.state == DeploymentState::Running) && slots > 0;
         let ready_keys: Vec<DeviceId> = fresh.iter().map(|u| u.device).collect();
-        let (pending, reached_end) = if dispatching {
+        let (pending, walked) = if dispatching {
             let rate = deployment.spec.policy.rate_per_s;
             let wanted = usize::try_from(slots.min(TokenBucket::burst(rate))).unwrap_or(usize::MAX);
             self.candidates(&mut *read, id, track, fresh, wanted, now).await?
         } else {
-            (fresh, true)
+            (fresh, Walked { upto: track.cursor, reached_end: true })
         };
         let lease_check = counts.in_flight() > 0 && track.leases_at <= now;
         let held = if lease_check { self.all_in_flight(&mut *read, id).await? } else { Vec::new() };
@@ -217,7 +224,9 @@ impl Engine {
         if lease_check {
             track.leases_at = now + lease_interval(&deployment);
         }
-        self.move_cursor(track, &pending, &candidates, &decided, reached_end, dispatching, now);
+        if dispatching {
+            move_cursor(track, &pending, &candidates, &decided, walked, planning, now);
+        }
         let served: BTreeSet<DeviceId> = decided.dispatch.iter().copied().collect();
         let undone = ready_keys.iter().any(|d| !served.contains(d));
         if dispatching && undone && decided.dispatch.len() < online.len() {
@@ -227,12 +236,13 @@ impl Engine {
         let next = self.carry_out(deployment, &decided, &pending, &held, track).await?;
         let lease_wake = (counts.in_flight() > 0 || !decided.dispatch.is_empty()).then_some(track.leases_at);
         Ok(match next {
+            Next::At(_) if planning => Next::AtOnce,
             Next::At(at) => Next::At([at, lease_wake, track.walk_again_at].into_iter().flatten().min()),
             Next::AtOnce => Next::AtOnce,
         })
     }
 
-    /// Pending updates of online devices, those that have just connected first, then from where the walk stands; whether it reached the end.
+    /// Pending updates of online devices, those that have just connected first, then from where the walk stands.
     async fn candidates(
         &self,
         read: &mut dyn ReadSession,
@@ -241,12 +251,12 @@ impl Engine {
         fresh: Vec<DeviceUpdate>,
         wanted: usize,
         now: Timestamp,
-    ) -> PortResult<(Vec<DeviceUpdate>, bool)> {
+    ) -> PortResult<(Vec<DeviceUpdate>, Walked)> {
         let mut found: Vec<DeviceUpdate> =
             fresh.into_iter().filter(|u| self.presence.is_online(&u.key)).collect();
         if let Some(at) = track.walk_again_at {
             if at > now {
-                return Ok((found, true));
+                return Ok((found, Walked { upto: track.cursor, reached_end: true }));
             }
             track.walk_from_start();
         }
@@ -259,14 +269,14 @@ impl Engine {
             }
             found.extend(page.into_iter().filter(|u| self.presence.is_online(&u.key)));
             if !full {
-                return Ok((found, true));
+                return Ok((found, Walked { upto: after, reached_end: true }));
             }
             if found.len() >= wanted {
                 break;
             }
             track.cursor = if found.is_empty() { after } else { track.cursor };
         }
-        Ok((found, false))
+        Ok((found, Walked { upto: after, reached_end: false }))
     }
 
     async fn all_in_flight(
@@ -287,32 +297,40 @@ impl Engine {
             }
         }
     }
+}
 
-    /// The walk goes on behind what was served, and rests once it has seen everything.
-    #[expect(clippy::too_many_arguments, reason = "the hints of one pass, used in one place")]
-    fn move_cursor(
-        &self,
-        track: &mut Track,
-        pending: &[DeviceUpdate],
-        candidates: &[Candidate<'_>],
-        decided: &Plan,
-        reached_end: bool,
-        dispatching: bool,
-        now: Timestamp,
-    ) {
-        if !dispatching || track.walk_again_at.is_some_and(|at| at > now) {
-            return;
-        }
-        let servable = candidates.iter().filter(|c| c.online && !c.busy).count();
-        if decided.dispatch.len() < servable {
-            // Out of slots or rate: whoever was not served is found again from the same place.
-            return;
-        }
-        if reached_end {
-            track.walk_again_at = Some(now + WALK_AGAIN);
-        } else if let Some(last) = pending.last() {
-            track.cursor = track.cursor.max(last.device);
-        }
+/// How far a pass walked the pending updates.
+#[derive(Debug, Clone, Copy)]
+struct Walked {
+    upto: DeviceId,
+    reached_end: bool,
+}
+
+/// The walk goes on behind what was served, and rests once it has seen everything.
+fn move_cursor(
+    track: &mut Track,
+    pending: &[DeviceUpdate],
+    candidates: &[Candidate<'_>],
+    decided: &Plan,
+    walked: Walked,
+    planning: bool,
+    now: Timestamp,
+) {
+    if track.walk_again_at.is_some_and(|at| at > now) {
+        return;
+    }
+    let servable = candidates.iter().filter(|c| c.online && !c.busy).count();
+    if decided.dispatch.len() < servable {
+        // Out of slots or rate: whoever was not served is found again from the same place.
+        return;
+    }
+    if walked.reached_end && planning {
+        // What is planned next comes behind.
+        track.cursor = track.cursor.max(walked.upto);
+    } else if walked.reached_end {
+        track.walk_again_at = Some(now + WALK_AGAIN);
+    } else if let Some(last) = pending.last() {
+        track.cursor = track.cursor.max(last.device);
     }
 }
 

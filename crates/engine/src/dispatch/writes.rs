@@ -2,6 +2,7 @@
 //! was read.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{
@@ -21,18 +22,33 @@ use crate::{Change, Engine};
 
 /// Targets planned in one transaction: about 20 ms of writing.
 const PLAN_CHUNK: u32 = 1_000;
+/// How long a pass plans before it looks whom of the planned ones it can serve: a large fleet's first devices do not wait until
+/// its last ones are planned.
+const PLAN_FOR: Duration = Duration::from_millis(200);
 /// Updates written in one transaction of dispatch.
 pub(super) const WRITE_CHUNK: usize = 300;
 /// Why a waiting update ends when a newer deployment has the same device.
 const SUPERSEDED: &str = "superseded by a newer deployment";
 
 impl Engine {
-    /// Turns the next targets into device updates.
-    pub(super) async fn plan_chunk(
+    /// Plans for a while, chunk by chunk; the deployment as it is then. `None`: somebody else changed it.
+    pub(super) async fn plan_some(
         &self,
         mut deployment: Deployment,
         track: &mut Track,
-    ) -> EngineResult<Next> {
+    ) -> EngineResult<Option<Deployment>> {
+        let began = Instant::now();
+        while deployment.state == DeploymentState::Planning && began.elapsed() < PLAN_FOR {
+            let Some(after) = self.plan_chunk(deployment).await? else { return Ok(None) };
+            deployment = after;
+        }
+        track.planned_more();
+        self.feed.deployment(deployment.id);
+        Ok(Some(deployment))
+    }
+
+    /// Turns the next targets into device updates; the deployment as it is stored then, `None` if somebody else changed it.
+    async fn plan_chunk(&self, mut deployment: Deployment) -> EngineResult<Option<Deployment>> {
         let (id, now) = (deployment.id, self.now());
         let mut work = self.ports.registry.begin("plan").await?;
         let after = DeviceId(deployment.plan_cursor);
@@ -76,12 +92,12 @@ impl Engine {
             deployment.planned = true;
             deployment.state = DeploymentState::Running;
         }
-        if work.save_deployment(&deployment).await? {
-            work.commit().await?;
-            track.walk_from_start();
-            self.feed.deployment(id);
+        if !work.save_deployment(&deployment).await? {
+            return Ok(None);
         }
-        Ok(Next::AtOnce)
+        work.commit().await?;
+        deployment.generation += 1;
+        Ok(Some(deployment))
     }
 
     /// Writes a plan. What no longer holds when it is written is left out, and the next pass sees the truth.

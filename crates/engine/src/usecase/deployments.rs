@@ -6,6 +6,7 @@ use argosy_domain::model::{
     FirmwareState, MAX_CONTENTS, MAX_NAME, NewDeployment, OutboxKind, OutboxRow, UpdateCounts, UpdateState,
     checked_name,
 };
+use argosy_domain::page::PageRequest;
 use argosy_domain::ports::{ReadSession, UnitOfWork};
 use argosy_proto::{ContentId, DeploymentId, FirmwareId, OutboxId, ProductId};
 use serde::Serialize;
@@ -180,7 +181,7 @@ impl Engine {
         let mut work = self.ports.registry.begin("deployment").await?;
         let chosen = Chosen::of(&mut *work, request.payload).await?;
         let target = chosen.target(request.target)?;
-        if work.count_devices(&target).await? == 0 {
+        if work.devices(&target, &PageRequest::first(1)).await?.items.is_empty() {
             let message =
                 "no active device of the product is in the target; check the groups, regions or keys";
             return Err(EngineError::conflict("no_targets", message));

@@ -52,9 +52,16 @@ impl Command {
             Self::List { search, take } => {
                 let query = ListQuery { search, ..ListQuery::default() };
                 let row = |group: &GroupView| {
-                    vec![group.id.to_string(), group.name.clone(), group.created_at.to_string()]
+                    vec![
+                        group.id.to_string(),
+                        group.name.clone(),
+                        group.devices.to_string(),
+                        group.online.to_string(),
+                        group.created_at.to_string(),
+                    ]
                 };
-                context.list("groups", &query, take, &["id", "name", "created"], row).await?;
+                let columns = &["id", "name", "devices", "online", "created"];
+                context.list("groups", &query, take, columns, row).await?;
             }
             Self::Create { name } => {
                 let made: GroupView = context.client.create("groups", &GroupSpec { name }).await?;
@@ -86,6 +93,8 @@ fn show(context: &Context, group: &GroupView) -> Result<(), Failure> {
     let fields = [
         ("id", group.id.to_string()),
         ("name", group.name.clone()),
+        ("devices", group.devices.to_string()),
+        ("online", group.online.to_string()),
         ("created", group.created_at.to_string()),
     ];
     context.out.record(group, &fields)

@@ -62,10 +62,13 @@ impl Command {
                         region.id.to_string(),
                         region.code.clone(),
                         region.name.clone(),
+                        region.devices.to_string(),
+                        region.online.to_string(),
                         region.created_at.to_string(),
                     ]
                 };
-                context.list("regions", &query, take, &["id", "code", "name", "created"], row).await?;
+                let columns = &["id", "code", "name", "devices", "online", "created"];
+                context.list("regions", &query, take, columns, row).await?;
             }
             Self::Create { code, name } => {
                 let spec = RegionSpec { name: name.unwrap_or_else(|| code.clone()), code };
@@ -102,6 +105,8 @@ fn show(context: &Context, region: &RegionView) -> Result<(), Failure> {
         ("id", region.id.to_string()),
         ("code", region.code.clone()),
         ("name", region.name.clone()),
+        ("devices", region.devices.to_string()),
+        ("online", region.online.to_string()),
         ("created", region.created_at.to_string()),
     ];
     context.out.record(region, &fields)

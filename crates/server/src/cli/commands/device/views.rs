@@ -1,8 +1,9 @@
 //! How devices are shown.
 
-use argosy_api::{DeviceCounts, DeviceUpdateView, DeviceView, FirmwareChangeView};
+use argosy_api::{CountQuery, DeviceCounts, DeviceUpdateView, DeviceView, FirmwareChangeView};
 
 use crate::args::Failure;
+use crate::cli::client::query_of;
 use crate::cli::context::Context;
 use crate::cli::output::{bytes, opt};
 
@@ -49,34 +50,47 @@ pub(super) fn show_device(context: &Context, device: &DeviceView) -> Result<(), 
     context.out.record(device, &fields)
 }
 
-pub(super) async fn counts(context: &mut Context) -> Result<(), Failure> {
-    let counts: DeviceCounts = context.client.get("devices/counts").await?;
+/// Which part of the fleet to count
+#[derive(Debug, clap::Args)]
+pub(super) struct CountArgs {
+    /// Of this product (name or id:42)
+    #[arg(long)]
+    product: Option<String>,
+    /// In this group (name or id:42)
+    #[arg(long)]
+    group: Option<String>,
+    /// In this region (code or id:42)
+    #[arg(long)]
+    region: Option<String>,
+}
+
+pub(super) async fn counts(context: &mut Context, args: CountArgs) -> Result<(), Failure> {
+    let query = CountQuery { product: args.product, group: args.group, region: args.region };
+    let counts: DeviceCounts = context.client.get(&format!("devices/counts{}", query_of(&query))).await?;
     if context.out.is_json() {
         return context.out.done(&counts, "");
     }
+    let none = || "-".to_owned();
+    let row = |what: &str, which: String, n: u64, online: Option<u64>| (what.to_owned(), which, n, online);
     let mut rows = vec![
-        ("all".to_owned(), String::new(), counts.total),
-        ("online".to_owned(), String::new(), counts.online),
-        ("other contents".to_owned(), String::new(), counts.contents_mismatch),
+        row("all", String::new(), counts.total, Some(counts.online)),
+        row("other contents", String::new(), counts.contents_mismatch, None),
     ];
-    rows.extend(counts.by_state.iter().map(|(state, n)| ("state".to_owned(), state.to_string(), *n)));
-    let versions = counts.by_version.iter();
-    rows.extend(
-        versions
-            .map(|v| ("firmware".to_owned(), v.version.clone().unwrap_or_else(|| "-".to_owned()), v.count)),
-    );
-    let groups = counts.by_group.iter();
-    rows.extend(
-        groups.map(|g| {
-            ("group".to_owned(), g.group.as_ref().map_or("-".to_owned(), |g| g.name.clone()), g.count)
-        }),
-    );
-    let regions = counts.by_region.iter();
-    rows.extend(regions.map(|r| {
-        ("region".to_owned(), r.region.as_ref().map_or("-".to_owned(), |r| r.code.clone()), r.count)
+    rows.extend(counts.by_state.iter().map(|(state, n)| row("state", state.to_string(), *n, None)));
+    rows.extend(counts.by_version.iter().map(|v| {
+        row("firmware", v.version.clone().unwrap_or_else(none), v.count, Some(v.online))
     }));
-    context.out.rows(&rows, &["what", "which", "devices"], |(what, which, n)| {
-        vec![what.clone(), which.clone(), n.to_string()]
+    rows.extend(
+        counts.by_product.iter().map(|p| row("product", p.product.name.clone(), p.count, Some(p.online))),
+    );
+    rows.extend(counts.by_group.iter().map(|g| {
+        row("group", g.group.as_ref().map_or_else(none, |g| g.name.clone()), g.count, Some(g.online))
+    }));
+    rows.extend(counts.by_region.iter().map(|r| {
+        row("region", r.region.as_ref().map_or_else(none, |r| r.code.clone()), r.count, Some(r.online))
+    }));
+    context.out.rows(&rows, &["what", "which", "devices", "online"], |(what, which, n, online)| {
+        vec![what.clone(), which.clone(), n.to_string(), online.map(|n| n.to_string()).unwrap_or_default()]
     })
 }
 
