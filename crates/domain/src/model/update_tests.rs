@@ -141,7 +141,10 @@ fn contents_are_downloaded_when_as_many_results_came_as_files() {
         assert_eq!((update.state, update.files_done), (UpdateState::Downloading, done));
     }
     update.apply(&UpdateEvent::FileDone, NOW);
-    assert_eq!((update.state, update.downloaded_bytes, update.progress), (UpdateState::Downloaded, TOTAL, 100));
+    assert_eq!(
+        (update.state, update.downloaded_bytes, update.progress),
+        (UpdateState::Downloaded, TOTAL, 100)
+    );
     update.apply(&UpdateEvent::FileDone, NOW);
     assert_eq!((update.state, update.files_done), (UpdateState::Downloaded, 3), "one more changes nothing");
     update.apply(&UpdateEvent::Failed { message: None }, NOW);
@@ -163,7 +166,11 @@ fn contents_succeed_when_they_are_shown_or_have_settled() {
     let mut update = contents(2);
     assert_eq!(update.apply(&UpdateEvent::Settle, NOW), Applied::Ignored, "nothing has been downloaded");
     update.apply(&UpdateEvent::Shown, NOW);
-    assert_eq!((update.state, update.progress), (UpdateState::Succeeded, 100), "its results may have been lost");
+    assert_eq!(
+        (update.state, update.progress),
+        (UpdateState::Succeeded, 100),
+        "its results may have been lost"
+    );
     let mut update = contents(1);
     update.apply(&UpdateEvent::FileDone, NOW);
     update.apply(&UpdateEvent::Settle, NOW);

@@ -12,7 +12,9 @@ use argosy_domain::testing::{bytes_stream, ready_binary};
 use argosy_engine::{
     ContentPart, ContentRequest, DeploymentChoice, DeploymentRequest, EngineError, EngineResult,
 };
-use argosy_proto::message::{Progress, ResultStatus, ShownFile, StatusSystem, UpdateAdvertisement, UpdateResult};
+use argosy_proto::message::{
+    Progress, ResultStatus, ShownFile, StatusSystem, UpdateAdvertisement, UpdateResult,
+};
 use argosy_proto::{
     ArtifactId, CommandId, ContentId, DeploymentId, DeviceKey, DownMessage, UpMessage, decode_down,
     parse_down,
@@ -274,7 +276,8 @@ async fn a_board_that_sends_a_result_for_each_file_and_then_shows_them_all() {
 
     status(&fleet, 1, Some(&[])).await;
     for (n, file) in request.contents.iter().enumerate() {
-        progress(&fleet, 1, &request.command_id, 100, file.file_info.size as i64, file.file_info.size as i64).await;
+        progress(&fleet, 1, &request.command_id, 100, file.file_info.size as i64, file.file_info.size as i64)
+            .await;
         let now = update(&fleet, id, 1).await;
         assert_eq!((now.state, now.downloaded_bytes), (UpdateState::Downloading, 20 * (n as i64 + 1)));
         result(&fleet, 1, &request.command_id, ResultStatus::Success).await;

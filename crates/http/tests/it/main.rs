@@ -4,6 +4,7 @@
 
 mod account;
 mod catalog;
+mod contents;
 mod contract;
 mod curl;
 mod deployments;

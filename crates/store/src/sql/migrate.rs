@@ -212,11 +212,8 @@ mod tests {
                 let mut session = Session::reader(admin.writer.acquire().await.unwrap(), dialect);
                 session.run("test", Query::new(format!("CREATE DATABASE {name}"))).await.unwrap();
             }
-            let own = if at_server {
-                format!("{}/{name}", uri.rsplit_once('/').unwrap().0)
-            } else {
-                uri.clone()
-            };
+            let own =
+                if at_server { format!("{}/{name}", uri.rsplit_once('/').unwrap().0) } else { uri.clone() };
             let pools = connect::open(&DatabaseUri::parse(&own).unwrap(), &options).await.unwrap();
             let mut connection = pools.writer.acquire().await.unwrap();
             migrate_to(dialect, &mut connection, &[1]).await.unwrap();

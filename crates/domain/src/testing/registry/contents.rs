@@ -51,7 +51,11 @@ fn facts() -> ContentFacts {
     }
 }
 
-fn content(title: &str, product: ProductId, [original, binary, preview, thumbnail]: [ArtifactId; 4]) -> NewContent {
+fn content(
+    title: &str,
+    product: ProductId,
+    [original, binary, preview, thumbnail]: [ArtifactId; 4],
+) -> NewContent {
     NewContent {
         title: title.to_owned(),
         description: "첫 줄\nsecond line".to_owned(),
@@ -296,8 +300,7 @@ async fn a_deployment_keeps_its_contents_in_order_as_they_were(registry: &dyn Re
     let stored = read(registry).await.deployment(id).await.expect("read").expect("there");
     assert_eq!((&stored.spec, stored.product, stored.version.as_str()), (&new, world.product, ""));
     assert_eq!((stored.image(), stored.spec.payload.kind()), (None, UpdateKind::Advertisement));
-    let files: Vec<_> =
-        stored.files.iter().map(|f| (f.artifact, f.hash, f.size, f.name.as_str())).collect();
+    let files: Vec<_> = stored.files.iter().map(|f| (f.artifact, f.hash, f.size, f.name.as_str())).collect();
     let expected = [
         (made[2].1, hash(19), 1019, "c2"),
         (made[0].1, hash(11), 1011, "c0"),
@@ -374,8 +377,7 @@ async fn files_and_results_are_counted(registry: &dyn Registry) {
     unit.insert_device_updates(std::slice::from_ref(&planned)).await.expect("insert");
     unit.commit().await.expect("commit");
     assert_eq!(the_update(registry, id, devices[0]).await, planned);
-    for (event, done) in
-        [(UpdateEvent::Dispatch, 0), (UpdateEvent::FileDone, 1), (UpdateEvent::FileDone, 2)]
+    for (event, done) in [(UpdateEvent::Dispatch, 0), (UpdateEvent::FileDone, 1), (UpdateEvent::FileDone, 2)]
     {
         let mut unit = begin(registry).await;
         let mut update = unit.device_update(id, devices[0]).await.expect("read").expect("there");
@@ -408,7 +410,8 @@ async fn contents_and_firmware_do_not_supersede_each_other(registry: &dyn Regist
     }
     let supersede = async |newer: DeploymentId| {
         let mut unit = begin(registry).await;
-        let ended = unit.supersede_pending(newer, DeviceId(0), devices[1], "newer", NOW).await.expect("write");
+        let ended =
+            unit.supersede_pending(newer, DeviceId(0), devices[1], "newer", NOW).await.expect("write");
         unit.commit().await.expect("commit");
         ended
     };
@@ -504,7 +507,10 @@ async fn devices_that_show_something_else_are_found_and_counted(registry: &dyn R
         (wanted(false), vec![0, 3, 4]),
         (DeviceFilter { online: Some(false), ..wanted(false) }, vec![0, 3, 4]),
         (DeviceFilter { online: Some(true), ..wanted(true) }, vec![]),
-        (DeviceFilter { search: Some("d2".to_owned()), product: Some(world.product), ..wanted(true) }, vec![2]),
+        (
+            DeviceFilter { search: Some("d2".to_owned()), product: Some(world.product), ..wanted(true) },
+            vec![2],
+        ),
     ] {
         let found = walk!(2, |page| session.devices(&filter, &page));
         let ids: Vec<_> = found.iter().map(|d| d.id).collect();
