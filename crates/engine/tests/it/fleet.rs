@@ -13,12 +13,12 @@ use argosy_domain::ports::{
     ConnectionNumber, DeviceEvents, Door, InboundMessage, PortResult, Registry, UnitOfWork, UpdateFilter,
 };
 use argosy_domain::testing::{
-    FakeAuthority, FakeJournal, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries,
-    SeededEntropy,
+    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeJournal, FakeLink, FakeRegistry,
+    FakeSeries, SeededEntropy,
 };
 use argosy_engine::{
-    Actor, DeploymentChoice, DeploymentRequest, DeploymentSummary, DeviceRequest, DownloadLinks, Engine, EngineConfig,
-    FirmwareChoice, Ports, Supervisor,
+    Actor, DeploymentChoice, DeploymentRequest, DeploymentSummary, DeviceRequest, DownloadLinks, Engine,
+    EngineConfig, FirmwareChoice, Ports, Supervisor,
 };
 use argosy_proto::message::{
     AckStatus, BootInfo, Hello, Progress, ResultStatus, UpdateAck, UpdateFirmware, UpdateResult, capability,
@@ -53,6 +53,8 @@ pub(crate) struct Fleet {
     pub(crate) series: Arc<FakeSeries>,
     pub(crate) link: Arc<FakeLink>,
     pub(crate) clock: Arc<FakeClock>,
+    pub(crate) authority: Arc<FakeAuthority>,
+    pub(crate) journal: FakeJournal,
     pub(crate) product: ProductId,
     supervisor: Supervisor,
     pub(crate) actor: Actor,
@@ -72,7 +74,8 @@ impl Fleet {
         let registry = Arc::new(FakeRegistry::default());
         let clock = Arc::new(FakeClock::at(START));
         let series = Arc::new(FakeSeries::default());
-        let mut fleet = Self::start_on(registry, series, clock, ProductId(0)).await;
+        let identity = (Arc::new(FakeAuthority::default()), FakeJournal::default());
+        let mut fleet = Self::start_on(registry, series, clock, identity, ProductId(0)).await;
         let spec = NewProduct {
             name: "kiosk".into(),
             chip: "esp32s3".into(),
@@ -105,6 +108,7 @@ impl Fleet {
         registry: Arc<FakeRegistry>,
         series: Arc<FakeSeries>,
         clock: Arc<FakeClock>,
+        (authority, journal): (Arc<FakeAuthority>, FakeJournal),
         product: ProductId,
     ) -> Self {
         let link = Arc::new(FakeLink::default());
@@ -112,8 +116,8 @@ impl Fleet {
             registry: registry.clone(),
             series: series.clone(),
             blobs: Arc::new(FakeBlobStore::default()),
-            authority: Arc::new(FakeAuthority::default()),
-            journal: Arc::new(FakeJournal::default()),
+            authority: authority.clone(),
+            journal: Arc::new(journal.clone()),
             media: Arc::new(FakeContentMaker),
             links: Arc::new(PlainLinks),
             clock: clock.clone(),
@@ -123,7 +127,18 @@ impl Fleet {
         engine.attach_link(link.clone());
         let supervisor = Supervisor::new();
         engine.start(&supervisor).await.expect("a start");
-        Self { engine, registry, series, link, clock, product, supervisor, actor: Actor::system() }
+        Self {
+            engine,
+            registry,
+            series,
+            link,
+            clock,
+            authority,
+            journal,
+            product,
+            supervisor,
+            actor: Actor::system(),
+        }
     }
 
     /// Dead letters, oldest first: from whom, on which topic, why, and what was kept of them.
@@ -148,7 +163,8 @@ impl Fleet {
     pub(crate) async fn crash(self) -> Self {
         self.supervisor.stop();
         self.supervisor.finish(Duration::ZERO).await;
-        Self::start_on(self.registry, self.series, self.clock, self.product).await
+        let identity = (self.authority, self.journal);
+        Self::start_on(self.registry, self.series, self.clock, identity, self.product).await
     }
 
     /// A released firmware.

@@ -160,6 +160,15 @@ async fn only_a_certificate_that_the_registry_knows_gets_in() {
     assert_eq!(ask(knock("1", "", "", Door::Plain)).await, Ok(key(1)));
     assert_eq!(ask(knock("2", "", "", Door::Plain)).await, Err(Refusal::NotAllowedPlain));
     assert_eq!(ask(knock("3", "", "", Door::Plain)).await, Err(Refusal::UnknownDevice));
-    fleet.engine.revoke_certificate(&fleet.actor, enrolled[0].id, &issued.serial, RevocationReason::Unspecified).await.expect("revoked");
+    fleet
+        .engine
+        .revoke_certificate(
+            &fleet.actor,
+            enrolled[0].id,
+            &issued.serial,
+            argosy_domain::model::RevocationReason::Unspecified,
+        )
+        .await
+        .expect("revoked");
     assert_eq!(ask(knock("2", "2", &issued.serial, Door::Mtls)).await, Err(Refusal::Revoked));
 }

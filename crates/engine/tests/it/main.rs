@@ -3,6 +3,7 @@
 mod contents;
 mod fleet;
 mod history;
+mod identity;
 mod ingest;
 mod newer;
 mod registration;

@@ -160,7 +160,10 @@ impl Engine {
         let mut all = work.renewals_of(device.id).await?;
         // Later than every other of the device, whatever the clock does: newest wins.
         let latest = all.first().map_or(Timestamp(0), |r| r.requested_at + Duration::from_millis(1));
+        // And made after every other: what is made before one that is seen in use retires.
+        let made = all.iter().map(|r| r.created_at + Duration::from_millis(1)).max();
         let now = self.now();
+        let created_at = made.map_or(now, |made| made.max(now));
         let asked =
             |renewal: Renewal| Renewal { requested_at: now.max(latest), asked_with: shown.name(), ..renewal };
         let mut kept = None;
@@ -184,7 +187,7 @@ impl Engine {
                 return Ok(None);
             }
             (None, Some(issued)) => {
-                work.insert_certificates(&[listed(device.id, &issued, now)]).await?;
+                work.insert_certificates(&[listed(device.id, &issued, created_at)]).await?;
                 let detail = json!({ "serial": issued.serial, "asked_with": shown.serial });
                 let (actor, subject) =
                     (device_actor(&device.spec.key), format!("device:{}", device.spec.key));
@@ -197,7 +200,7 @@ impl Engine {
                     issued: issued.name(),
                     certificate_pem: issued.certificate_pem,
                     chain_pem: issued.chain_pem,
-                    created_at: now,
+                    created_at,
                     requested_at: now,
                 })
             }
