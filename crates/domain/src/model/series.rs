@@ -271,6 +271,6 @@ pub struct DeviceLatest {
     pub device: DeviceId,
     /// Its last status.
     pub status: Option<SampleRow<StatusSample>>,
-    /// The last row of each of its streams, by name.
+    /// The last row of each of its streams, by name (of the 64 that spoke last).
     pub streams: Vec<SampleRow<StreamSample>>,
 }

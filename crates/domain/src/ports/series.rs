@@ -25,6 +25,8 @@ use crate::page::{Page, PageRequest};
 pub const MAX_POINTS: u32 = 10_000;
 /// The most devices of one bulk read.
 pub const MAX_SERIES_DEVICES: usize = 10_000;
+/// The streams of a device whose last row is kept at hand: those that spoke last. A device may name streams as it likes.
+pub const MAX_LATEST_STREAMS: usize = 64;
 /// The most rows of a [`SalesReport`].
 pub const MAX_SALES_ROWS: usize = 100_000;
 

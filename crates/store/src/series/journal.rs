@@ -124,6 +124,8 @@ pub(super) struct Replayed {
     pub(super) good: u64,
     /// Bytes after them, which are no frame.
     pub(super) torn: u64,
+    /// They are a frame that ends too early, as a write that was cut off leaves it; nothing that was ever whole.
+    pub(super) cut_short: bool,
 }
 
 /// Gives every good frame's payload to `each`, in order.
@@ -134,7 +136,10 @@ pub(super) fn replay(folder: &Path, number: u64, mut each: impl FnMut(&[u8])) ->
         each(frame);
         at += HEADER + frame.len();
     }
-    Ok(Replayed { good: at as u64, torn: (bytes.len() - at) as u64 })
+    let torn = (bytes.len() - at) as u64;
+    let announced = bytes.get(at..at + 4).and_then(|len| len.try_into().ok()).map(u32::from_le_bytes);
+    let cut_short = announced.is_none_or(|len| HEADER as u64 + u64::from(len) > torn);
+    Ok(Replayed { good: at as u64, torn, cut_short })
 }
 
 fn frame_at(bytes: &[u8], at: usize, number: u64) -> Option<&[u8]> {
@@ -144,8 +149,8 @@ fn frame_at(bytes: &[u8], at: usize, number: u64) -> Option<&[u8]> {
     (seal(number, at as u64, frame) == header[4..]).then_some(frame)
 }
 
-/// Sets a damaged segment aside under `quarantine`, for a person to look at.
-pub(super) fn set_aside(folder: &Path, number: u64, quarantine: &Path) -> io::Result<()> {
+/// Keeps a copy of a damaged segment under `quarantine`, for a person to look at.
+pub(super) fn keep_copy(folder: &Path, number: u64, quarantine: &Path) -> io::Result<()> {
     fs::create_dir_all(quarantine)?;
     let name = format!("{number:016x}.log");
     fs::copy(folder.join(&name), quarantine.join(&name)).map(drop)

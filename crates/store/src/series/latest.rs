@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{DeviceLatest, SampleRow, StatusSample, StreamSample};
-use argosy_domain::ports::{MAX_SERIES_DEVICES, PortError, PortErrorKind, PortResult, SeriesKind};
+use argosy_domain::ports::{
+    MAX_LATEST_STREAMS, MAX_SERIES_DEVICES, PortError, PortErrorKind, PortResult, SeriesKind,
+};
 use argosy_proto::{DeviceId, StreamName};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
@@ -83,6 +85,16 @@ async fn upsert(connection: &mut SqliteConnection, rows: Vec<Row>) -> sqlx::Resu
     Ok(())
 }
 
+/// Removes the rows of streams beyond the most that are kept of a device.
+fn forget_streams() -> String {
+    format!(
+        "DELETE FROM latest WHERE (device, stream) IN (SELECT device, stream FROM (SELECT device, stream, \
+         ROW_NUMBER() OVER (PARTITION BY device ORDER BY at DESC, stream) AS place FROM latest WHERE stream <> '' AND device IN \
+         (SELECT device FROM latest WHERE stream <> '' GROUP BY device HAVING COUNT(*) > {MAX_LATEST_STREAMS})) \
+         WHERE place > {MAX_LATEST_STREAMS})"
+    )
+}
+
 fn rows_of(head: &Head) -> Read<Vec<Row>> {
     let mut rows = Vec::with_capacity(head.status.len());
     for (device, records) in &head.status {
@@ -105,6 +117,17 @@ struct Found {
 }
 
 impl Found {
+    /// The rows of the streams that spoke last, by name.
+    fn newest_streams(&self) -> Vec<SampleRow<StreamSample>> {
+        let mut streams: Vec<_> = self.streams.values().collect();
+        if streams.len() > MAX_LATEST_STREAMS {
+            streams.sort_by_key(|row| std::cmp::Reverse(row.at));
+            streams.truncate(MAX_LATEST_STREAMS);
+            streams.sort_by(|a, b| a.values.stream.cmp(&b.values.stream));
+        }
+        streams.into_iter().cloned().collect()
+    }
+
     /// Takes a record, if it is not older than what is known.
     fn take(&mut self, stream: Option<&StreamName>, record: &[u8]) -> Read<()> {
         let mut from = Reader(record);
@@ -150,7 +173,11 @@ impl EmbeddedSeries {
         let mut connection = writer(&self.latest.path, PAGE).await.map_err(failed)?;
         let saved = async {
             connection.execute("BEGIN IMMEDIATE").await?;
+            let streams = rows.iter().any(|(_, stream, ..)| !stream.is_empty());
             upsert(&mut connection, rows).await?;
+            if streams {
+                connection.execute(AssertSqlSafe(forget_streams())).await?;
+            }
             connection.execute("COMMIT").await
         };
         let saved = saved.await.map_err(failed);
@@ -240,7 +267,7 @@ impl EmbeddedSeries {
             DeviceLatest {
                 device: *device,
                 status: known.and_then(|f| f.status.clone()),
-                streams: known.map_or_else(Vec::new, |f| f.streams.values().cloned().collect()),
+                streams: known.map_or_else(Vec::new, Found::newest_streams),
             }
         };
         Ok(devices.iter().map(of).collect())

@@ -227,16 +227,23 @@ fn replay(
         }
     })
     .map_err(|error| io_error(OPERATION, error))?;
-    if replayed.torn > 0 || malformed > 0 {
-        counters.quarantined.fetch_add(u64::from(malformed > 0), Ordering::Relaxed);
-        let kept = journal::set_aside(journal_folder, number, &folder.join("quarantine"));
-        tracing::warn!(
+    if malformed > 0 || (replayed.torn > 0 && !replayed.cut_short) {
+        counters.quarantined.fetch_add(1, Ordering::Relaxed);
+        let kept = journal::keep_copy(journal_folder, number, &folder.join("quarantine"));
+        tracing::error!(
             segment = number,
             good_bytes = replayed.good,
-            cut_bytes = replayed.torn,
+            lost_bytes = replayed.torn,
             malformed,
             kept = kept.is_ok(),
-            "the series journal ends in {} bytes that are no rows (a write that a crash cut off, which was not acknowledged); they are left out",
+            "segment {number} of the series journal is damaged; what stands before the damage is taken over, {} bytes are left out",
+            replayed.torn
+        );
+    } else if replayed.torn > 0 {
+        tracing::warn!(
+            segment = number,
+            bytes = replayed.torn,
+            "the series journal ends in {} bytes of a write that was cut off; it was not acknowledged, and is left out",
             replayed.torn
         );
     }

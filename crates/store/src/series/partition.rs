@@ -22,6 +22,9 @@ use super::options::partition_width_ms;
 /// `ARGS`, in the header of our files.
 const APPLICATION_ID: i64 = 1_095_911_251;
 
+/// The layout of our files.
+const VERSION: i64 = 1;
+
 /// Idle connections kept for reading, over all partitions.
 const IDLE: usize = 32;
 static IDLE_NOW: AtomicUsize = AtomicUsize::new(0);
@@ -236,7 +239,7 @@ impl Partition {
         if meta(&mut connection).await?.is_none() {
             let tables = if matches!(self.kind, SeriesKind::Event(_)) { EVENTS } else { SAMPLES };
             let sql = format!(
-                "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1; {tables} {META} COMMIT"
+                "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {tables} {META} COMMIT"
             );
             connection.execute(sqlx::AssertSqlSafe(sql)).await?;
         }
@@ -247,6 +250,11 @@ impl Partition {
     /// next flush makes them.
     pub(super) async fn look(&mut self) -> sqlx::Result<bool> {
         let mut connection = reader(&self.path).await?;
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await?;
+        if version > VERSION {
+            let why = format!("{} was written by a newer version of Argosy ({version})", self.path.display());
+            return Err(sqlx::Error::Configuration(why.into()));
+        }
         let found = meta(&mut connection).await?;
         if let Some((upto, rows)) = found {
             self.skipped = upto;

@@ -12,9 +12,9 @@ use crate::Timestamp;
 use crate::model::{DeviceLatest, Event, EventRow, Fact, SampleRow, SeriesRow, StatusSample, StreamSample};
 use crate::page::{Page, PageRequest};
 use crate::ports::{
-    EventFilter, MAX_SALES_ROWS, MAX_SERIES_DEVICES, Maintained, Metric, PortError, PortErrorKind,
-    PortResult, RangeQuery, SalesQuery, SalesReport, SalesSplit, SalesSum, SampleFilter, SeriesCursor,
-    SeriesKind, SeriesRange, SeriesStats, SeriesStore, TimeSpan, drawn,
+    EventFilter, MAX_LATEST_STREAMS, MAX_SALES_ROWS, MAX_SERIES_DEVICES, Maintained, Metric, PortError,
+    PortErrorKind, PortResult, RangeQuery, SalesQuery, SalesReport, SalesSplit, SalesSum, SampleFilter,
+    SeriesCursor, SeriesKind, SeriesRange, SeriesStats, SeriesStore, TimeSpan, drawn,
 };
 
 /// A series store in memory. It keeps everything: retention is the adapters' own.
@@ -101,7 +101,11 @@ impl SeriesStore for FakeSeries {
                     _ => {}
                 }
             }
-            DeviceLatest { device: *device, status, streams: streams.into_values().collect() }
+            let mut streams: Vec<_> = streams.into_values().collect();
+            streams.sort_by_key(|row| std::cmp::Reverse(row.at));
+            streams.truncate(MAX_LATEST_STREAMS);
+            streams.sort_by(|a, b| a.values.stream.cmp(&b.values.stream));
+            DeviceLatest { device: *device, status, streams }
         };
         Ok(devices.iter().map(of).collect())
     }

@@ -9,13 +9,15 @@ use crate::Timestamp;
 use crate::model::{SampleRow, StatusMetric, StatusSample};
 use crate::page::PageRequest;
 use crate::ports::{
-    MAX_SERIES_DEVICES, Metric, RangePoint, RangeQuery, SampleFilter, SeriesKind, SeriesStore, TimeSpan,
+    MAX_LATEST_STREAMS, MAX_SERIES_DEVICES, Metric, RangePoint, RangeQuery, SampleFilter, SeriesKind,
+    SeriesStore, TimeSpan,
 };
 
 list_cases!("samples":
     an_empty_store_answers,
     the_last_status_and_stream_rows,
     the_last_is_by_server_time,
+    streams_without_number_do_not_pile_up,
     statuses_are_given_back_exactly,
     rows_of_a_stream_are_given_back_exactly,
     pages_of_one_millisecond,
@@ -110,6 +112,29 @@ async fn the_last_is_by_server_time(store: &dyn SeriesStore) {
     for _ in 0..2 {
         let latest = store.latest(&[DeviceId(1)]).await.expect("latest");
         assert_eq!(latest[0].status.as_ref().map(|s| s.at.0 - T0), Some(100));
+        store.flush().await.expect("moved");
+    }
+}
+
+async fn streams_without_number_do_not_pile_up(store: &dyn SeriesStore) {
+    let many = MAX_LATEST_STREAMS as i64 * 3;
+    for n in 0..many {
+        let values = [("n", DataValue::Int(n))];
+        store
+            .append(vec![data(1, n, &format!("s{n}"), &values), data(2, n, "one", &values)])
+            .await
+            .expect("ok");
+        if n % 50 == 20 {
+            store.flush().await.expect("moved");
+        }
+    }
+    for _ in 0..2 {
+        let latest = store.latest(&[DeviceId(1), DeviceId(2)]).await.expect("latest");
+        let mut ages: Vec<_> = latest[0].streams.iter().map(|row| row.at.0 - T0).collect();
+        assert!(latest[0].streams.is_sorted_by(|a, b| a.values.stream < b.values.stream));
+        ages.sort_unstable();
+        assert_eq!(ages, (many - MAX_LATEST_STREAMS as i64..many).collect::<Vec<_>>());
+        assert_eq!(latest[1].streams.len(), 1);
         store.flush().await.expect("moved");
     }
 }
