@@ -22,6 +22,7 @@ mod problem;
 mod registration;
 mod session;
 mod system;
+mod telemetry;
 mod time;
 mod words;
 
@@ -39,6 +40,7 @@ pub use problem::*;
 pub use registration::*;
 pub use session::*;
 pub use system::*;
+pub use telemetry::*;
 pub use time::*;
 pub use words::*;
 

@@ -18,7 +18,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    fn missing(self, what: &str, name: &str) -> ApiError {
+    pub(crate) fn missing(self, what: &str, name: &str) -> ApiError {
         let detail = format!("the {what} {:?} does not exist", name.chars().take(80).collect::<String>());
         match self {
             Self::Path => Problem::new(ProblemCode::NotFound, detail).into(),

@@ -15,8 +15,8 @@ use crate::app::App;
 use crate::console;
 use crate::error::ApiError;
 use crate::ops::{
-    auth, backup, contents, deployments, devices, firmware, groups, identity, ledger, products, regions, registration_codes,
-    sessions, system, tokens, uploads,
+    auth, backup, contents, deployments, devices, firmware, groups, identity, ledger, products, regions,
+    registration_codes, sessions, system, telemetry, tokens, uploads,
 };
 
 /// The router over `app`.
@@ -79,12 +79,15 @@ fn api() -> Router<Arc<App>> {
         .route("/deployments/preview", post(deployments::preview::handle))
         .route("/deployments/{id}", get(deployments::get::handle))
         .route("/deployments/{id}/devices", get(deployments::devices::handle))
+        .route("/deployments/{id}/downloads", get(telemetry::deployment_downloads::handle))
         .route("/deployments/{id}/events", get(deployments::events::handle))
         .route("/deployments/{id}/pause", post(deployments::pause::handle))
         .route("/deployments/{id}/resume", post(deployments::resume::handle))
         .route("/deployments/{id}/cancel", post(deployments::cancel::handle))
         .route("/sessions", get(sessions::list::handle))
         .route("/sessions/{key}", delete(sessions::kick::handle))
+        .route("/logs", get(telemetry::logs::handle))
+        .route("/sales", get(telemetry::sales::handle))
         .route("/dead-letters", get(ledger::dead_letters::handle))
         .route("/audit", get(ledger::audit::handle))
         .route("/ca/roots.pem", get(system::roots::handle))
@@ -130,14 +133,17 @@ fn device_routes() -> Router<Arc<App>> {
         )
         .route("/devices/import", post(identity::import_devices::handle))
         .route("/devices/{key}/certificates/{serial}", delete(devices::revoke_certificate::handle))
-        .route(
-            "/devices/{key}/certificates/{serial}/allow-expired",
-            post(identity::allow_expired::handle),
-        )
+        .route("/devices/{key}/certificates/{serial}/allow-expired", post(identity::allow_expired::handle))
         .route("/devices/{key}/firmware-history", get(devices::firmware_history::handle))
         .route("/devices/{key}/contents", get(devices::contents::handle))
         .route("/devices/{key}/content-history", get(devices::content_history::handle))
         .route("/devices/{key}/updates", get(devices::updates::handle))
+        .route("/devices/{key}/latest", get(telemetry::latest::handle))
+        .route("/devices/{key}/metrics", get(telemetry::metrics::handle))
+        .route("/devices/{key}/streams/{stream}", get(telemetry::stream::handle))
+        .route("/devices/{key}/logs", get(telemetry::logs::device))
+        .route("/devices/{key}/downloads", get(telemetry::downloads::handle))
+        .route("/devices/{key}/presence", get(telemetry::presence::handle))
 }
 
 /// What no operation answers: the console's files and addresses, and what is nowhere.

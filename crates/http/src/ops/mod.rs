@@ -15,6 +15,7 @@ pub(crate) mod regions;
 pub(crate) mod registration_codes;
 pub(crate) mod sessions;
 pub(crate) mod system;
+pub(crate) mod telemetry;
 pub(crate) mod tokens;
 pub(crate) mod uploads;
 

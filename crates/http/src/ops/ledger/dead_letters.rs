@@ -15,7 +15,7 @@ pub(crate) async fn handle(
 ) -> ApiResult<Answer<api::Page<api::DeadLetterView>>> {
     let key = query.device.map(|text| resolve::device_key(&text, || "device".to_owned())).transpose()?;
     let filter = EventFilter { key, ..EventFilter::kind(EventKind::DeadLetter) };
-    let page = resolve::page(query.cursor, query.limit)?;
+    let page = crate::ops::telemetry::page(query.cursor, query.limit)?;
     let found = app.engine.series().events(&filter, &page).await?;
     let items = found.items.into_iter().filter_map(present::dead_letter).collect();
     Ok(Answer(api::Page { items, next: found.next }))
