@@ -6,6 +6,7 @@
 mod counters;
 mod ingest;
 mod machine;
+mod registry;
 mod rollout;
 
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ enum Name {
     Rollout(rollout::Options),
     /// Takes in messages of many devices durably, and sets it against a plain mosquitto under the same load
     Ingest(ingest::Options),
+    /// Asks a registry of a million devices the operator's questions under load, on every engine
+    Registry(registry::Options),
 }
 
 /// The figures of a benchmark, by their keys.
@@ -37,6 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let (figures, verdict) = match &options.name {
         Name::Rollout(options) => rollout::run(options)?,
         Name::Ingest(options) => ingest::run(options)?,
+        Name::Registry(options) => registry::run(options)?,
     };
     // What went wrong is worth comparing as well: the figures are written before the verdict is given.
     if let Some(file) = &options.json {

@@ -3,7 +3,7 @@
 //! All steps run even after one failed, so that one run tells everything; the last lines say how each ended and how long it
 //! took. One more step is a variant of [`Step`] and its arm in [`Step::run`].
 
-mod servers;
+pub(crate) mod servers;
 
 use std::time::{Duration, Instant};
 

@@ -21,7 +21,7 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const NAME: &str = "argosy";
 
 /// Both servers; dropping it stops them and deletes their data.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     postgres: Server,
     mysql: Server,
     // Last: fields are dropped in order, and the folder must outlive the servers.
@@ -37,7 +37,7 @@ struct Server {
 
 impl Servers {
     /// Starts both and returns when both answer queries.
-    pub(super) fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let folder = Folder::new()?;
         // 128 bits: the servers listen on loopback, where other users of the machine could reach them.
         let password = random_hex(16)?;
@@ -46,15 +46,15 @@ impl Servers {
         Ok(Self { postgres, mysql, _folder: folder })
     }
 
-    pub(super) fn postgres_url(&self) -> &str {
+    pub(crate) fn postgres_url(&self) -> &str {
         &self.postgres.url
     }
 
-    pub(super) fn mysql_url(&self) -> &str {
+    pub(crate) fn mysql_url(&self) -> &str {
         &self.mysql.url
     }
 
-    pub(super) fn versions(&self) -> String {
+    pub(crate) fn versions(&self) -> String {
         format!("{}, {}", self.postgres.version, self.mysql.version)
     }
 }

@@ -10,8 +10,10 @@ use argosy_proto::{DeploymentId, DeviceId, FirmwareId, ProductId, UserId};
 use async_trait::async_trait;
 
 use super::batch::Batch;
+use super::device_filter::{STEPS, key_range};
 use super::dialect::int;
-use super::query::{Conditions, Query};
+use super::names::Sought;
+use super::query::{Conditions, Query, cursor};
 use super::row::{Columns, Decoded};
 use super::session::{Order, Session};
 use super::update_rows::{COLUMNS, PAIR, in_flight_states, pairs, update};
@@ -234,33 +236,59 @@ impl DeploymentsRead for Session {
         page: &PageRequest,
     ) -> PortResult<Page<DeviceUpdate>> {
         const OPERATION: &str = "device_updates";
-        let mut narrow = Query::default();
-        if let Some(after) = Order::OldestFirst.after(OPERATION, "u.device_id", page)? {
-            narrow.push(" AND ").append(after);
-        }
-        let mut join = "";
-        if let Some(search) = &filter.search {
-            let begins = self.key_begins(OPERATION, "d.key_lower", "u.device_id", search).await?;
-            join = " JOIN devices d ON d.id = u.device_id";
-            narrow.push(" AND ").append(begins);
-        }
         let limit = i64::from(page.bounded()) + 1;
-        if !filter.states.is_empty() && join.is_empty() {
-            let mut wanted = filter.states.clone();
-            wanted.sort_unstable();
-            wanted.dedup();
-            let items = self.updates_in(OPERATION, id, &wanted, &narrow, limit).await?;
+        let mut after = cursor(OPERATION, page)?.unwrap_or(0);
+        let mut wanted = filter.states.clone();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let Some(search) = filter.search.as_ref().filter(|s| !s.is_empty()) else {
+            let narrow = beyond(DeviceId(after));
+            let items = if wanted.is_empty() {
+                let query = format!("SELECT {COLUMNS} FROM device_updates u WHERE u.deployment_id = ?");
+                let mut query = Query::new(query).bind(id.get());
+                query.append(narrow).push(" ORDER BY u.device_id LIMIT ?").arg(limit);
+                self.all(OPERATION, query, update).await?
+            } else {
+                self.updates_in(OPERATION, id, &wanted, &narrow, limit).await?
+            };
             return Ok(cut(items, page));
-        }
-        let mut query =
-            Query::new(format!("SELECT {COLUMNS} FROM device_updates u{join} WHERE u.deployment_id = ?"))
-                .bind(id.get());
-        if !filter.states.is_empty() {
+        };
+        let Some((from, to)) = key_range(search) else { return Ok(Page { items: Vec::new(), next: None }) };
+        // Keys are ASCII: every engine makes the same lower case of them.
+        let mut conditions = Query::new(" AND LOWER(u.device_key) >= ? AND LOWER(u.device_key) < ?").bind(from).bind(to);
+        if !wanted.is_empty() {
             let column = self.dialect.unindexed("u.state");
-            query.push(" AND ").push(&states(&column, filter.states.iter().map(|s| s.as_str())));
+            conditions.push(" AND ").push(&states(&column, wanted.iter().map(|s| s.as_str())));
         }
-        query.append(narrow).push(" ORDER BY u.device_id LIMIT ?").arg(limit);
-        Ok(cut(self.all(OPERATION, query, update).await?, page))
+        let found = format!(
+            "SELECT {COLUMNS} FROM {} {} device_updates u ON u.deployment_id = ? AND u.device_id = e.id WHERE 1 = 1",
+            self.dialect.rows(&[int("id")]),
+            self.dialect.lead_join(),
+        );
+        let mut items = Vec::new();
+        let mut walk = self.search(OPERATION, Sought::key(&search.to_ascii_lowercase()), after).await?;
+        for step in STEPS {
+            let ids = self.next_found(OPERATION, &mut walk, step).await?;
+            let mut batch = Batch::new(self.dialect, &[int("id")]);
+            ids.iter().for_each(|id| batch.row(&[(*id).into()]));
+            for rows in batch.arguments() {
+                let left = limit - i64::try_from(items.len()).unwrap_or(limit);
+                let mut query = Query::new(found.clone()).bind(rows).bind(id.get());
+                query.append(conditions.clone()).push(" ORDER BY u.device_id LIMIT ?").arg(left);
+                items.extend(self.all(OPERATION, query, update).await?);
+            }
+            after = ids.last().copied().unwrap_or(after);
+            if ids.len() < step || i64::try_from(items.len()).is_ok_and(|n| n >= limit) {
+                return Ok(cut(items, page));
+            }
+        }
+        // Very many devices have such a key, and few of them such an update: the rest is walked through.
+        let left = limit - i64::try_from(items.len()).unwrap_or(limit);
+        let query = format!("SELECT {COLUMNS} FROM device_updates u WHERE u.deployment_id = ?");
+        let mut query = Query::new(query).bind(id.get());
+        query.append(beyond(DeviceId(after))).append(conditions).push(" ORDER BY u.device_id LIMIT ?").arg(left);
+        items.extend(self.all(OPERATION, query, update).await?);
+        Ok(cut(items, page))
     }
 
     async fn pending_updates(

@@ -14,13 +14,10 @@ use super::names::Sought;
 use super::query::{Query, cursor, json};
 use super::session::Session;
 
-/// A prefix of keys that fewer devices than this share is looked up by index, one that more share is found soon enough by
-/// walking the list.
-const RARE: i64 = 2_000;
 /// A filter that selects no more devices is looked through one by one when something is searched for.
 const FEW: u64 = 2_000;
 /// Devices that a search looks at in its first steps, and all together before it walks the list instead.
-const STEPS: [usize; 5] = [256, 1_024, 4_096, 8_192, 8_192];
+pub(super) const STEPS: [usize; 5] = [256, 1_024, 4_096, 8_192, 8_192];
 
 /// The conditions of a filter.
 pub(super) struct Filtered {
@@ -31,7 +28,7 @@ pub(super) struct Filtered {
 }
 
 /// The range of lower-cased keys that begin with `prefix`; `None` if no key can.
-fn key_range(prefix: &str) -> Option<(String, String)> {
+pub(super) fn key_range(prefix: &str) -> Option<(String, String)> {
     let prefix = prefix.to_ascii_lowercase();
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     // No character of a key comes after `z`.
@@ -63,29 +60,6 @@ fn ways(filter: &DeviceFilter) -> [(&'static str, bool, DeviceFilter); 8] {
 }
 
 impl Session {
-    /// The condition that a device's lower-cased key, `column`, begins with `prefix`. Where few devices share the prefix the
-    /// condition is one on ids.
-    pub(super) async fn key_begins(
-        &mut self,
-        operation: &'static str,
-        column: &str,
-        id_column: &str,
-        prefix: &str,
-    ) -> PortResult<Query> {
-        let Some((from, to)) = key_range(prefix) else { return Ok(Query::new("1 = 0")) };
-        let range = |text: &str| Query::new(text).bind(from.clone()).bind(to.clone());
-        let probe = "SELECT COUNT(*) FROM (SELECT 1 FROM devices WHERE key_lower >= ? AND key_lower < ? LIMIT ?) AS few";
-        let few = self.count(operation, range(probe).bind(RARE)).await?;
-        Ok(if few < RARE.unsigned_abs() {
-            range(&format!(
-                "{id_column} IN (SELECT k.id FROM devices k WHERE k.key_lower >= ? AND k.key_lower < ?)"
-            ))
-        } else {
-            let column = self.dialect.unindexed(column);
-            range(&format!("({column} >= ? AND {column} < ?)"))
-        })
-    }
-
     /// The way to the first `wanted` devices by id that the filter selects, as what stands behind `FROM`.
     async fn way(
         &mut self,

@@ -186,6 +186,19 @@ impl LedgerWrite for Session {
         self.run("insert_idempotency", query).await.map(drop)
     }
 
+    async fn answer_idempotency(&mut self, key: &str, status: u16, body: &str) -> PortResult<bool> {
+        let query = Query::new("UPDATE idempotency SET status = ?, body = ? WHERE record_key = ?")
+            .bind(i64::from(status))
+            .bind(body)
+            .bind(key);
+        Ok(self.run("answer_idempotency", query).await? > 0)
+    }
+
+    async fn forget_idempotency(&mut self, key: &str) -> PortResult<()> {
+        let query = Query::new("DELETE FROM idempotency WHERE record_key = ?").bind(key);
+        self.run("forget_idempotency", query).await.map(drop)
+    }
+
     async fn delete_idempotency(&mut self, before: Timestamp) -> PortResult<u64> {
         let query = Query::new("DELETE FROM idempotency WHERE created_at < ?").bind(before);
         self.run("delete_idempotency", query).await

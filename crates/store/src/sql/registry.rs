@@ -16,6 +16,7 @@ use super::migrate::{self, AppliedMigration, SchemaError};
 use super::options::{SqlOptions, TxObserver};
 use super::query::Query;
 use super::session::{Session, Unit};
+use super::sole::{SoleError, SoleUse};
 use super::uri::DatabaseUri;
 
 /// The registry on a relational database. Clones share its connections.
@@ -67,6 +68,14 @@ impl SqlRegistry {
     /// The URI without its password, for people.
     pub fn location(&self) -> String {
         self.uri.to_string()
+    }
+
+    /// Takes the database for this server alone; on SQLite the data folder's lock does.
+    ///
+    /// # Errors
+    /// Another server has it, or it does not answer.
+    pub async fn sole_use(&self) -> Result<SoleUse, SoleError> {
+        SoleUse::take(Arc::clone(&self.uri)).await
     }
 
     /// Brings the schema up to date; returns what was applied, nothing if it was already.
