@@ -16,7 +16,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::commands::{
-    account, ca, content, deploy, deployment, device, firmware, group, ledger, product, region, session, token,
+    account, backup, ca, content, deploy, deployment, device, firmware, group, ledger, product, region, session, status, telemetry,
+    token,
 };
 use self::context::ConnectArgs;
 use crate::args::Failure;
@@ -52,10 +53,20 @@ pub(crate) enum Command {
     Session(Group<session::Command>),
     /// Your tokens for programs
     Token(Group<token::Command>),
+    /// Error logs of the fleet
+    Logs(telemetry::LogArgs),
+    /// Sales, summed
+    Sales(telemetry::SalesArgs),
     /// Messages of devices that could not be understood
     DeadLetters(ledger::DeadLetterArgs),
     /// Who did what
     Audit(ledger::AuditArgs),
+    /// Everything that the server keeps, in one encrypted file
+    Backup(backup::BackupArgs),
+    /// Whether the server works, and whether it is held after a restore
+    Status(ConnectArgs),
+    /// End the hold of a restored server, after a look at what it would send
+    Resume(status::ResumeArgs),
 }
 
 /// A group of commands, and how to reach the server.
@@ -97,8 +108,13 @@ impl Command {
             Self::Deployment(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Session(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Token(group) => group.command.run(&mut group.connect.open()?).await,
+            Self::Logs(args) => telemetry::fleet_logs(args).await,
+            Self::Sales(args) => telemetry::fleet_sales(args).await,
             Self::DeadLetters(args) => ledger::dead_letters(&args).await,
             Self::Audit(args) => ledger::audit(&args).await,
+            Self::Backup(args) => args.run().await,
+            Self::Status(connect) => status::status(&connect).await,
+            Self::Resume(args) => status::resume(args).await,
         }
     }
 }

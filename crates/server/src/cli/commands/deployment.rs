@@ -10,6 +10,7 @@ use hyper::Method;
 
 use super::id_of;
 use crate::args::Failure;
+use crate::cli::commands::telemetry;
 use crate::cli::context::{Context, Take};
 use crate::cli::output::{bytes, opt, seconds};
 use crate::cli::watch;
@@ -75,6 +76,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         take: Take,
     },
+    /// Steps of its downloads, as devices told them, newest first
+    Downloads {
+        /// id:42
+        deployment: String,
+        /// Only this step: dispatched, acknowledged, started, progress, downloaded, installed, failed, ...
+        #[arg(long)]
+        step: Option<String>,
+        #[command(flatten)]
+        span: telemetry::Span,
+        #[command(flatten)]
+        take: Take,
+    },
 }
 
 fn path(deployment: &str) -> Result<String, Failure> {
@@ -102,6 +115,10 @@ impl Command {
                 let path = format!("{}/devices", path(&deployment)?);
                 let headers = ["device", "state", "attempt", "done", "speed", "left", "finished", "message"];
                 context.list(&path, &query, take, &headers, device_row).await?;
+            }
+            Self::Downloads { deployment, step, span, take } => {
+                let path = format!("{}/downloads", path(&deployment)?);
+                telemetry::downloads(context, &path, step, span, take).await?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! The operator's commands, a file a group.
 
 pub(super) mod account;
+pub(super) mod backup;
 pub(super) mod ca;
 pub(super) mod content;
 pub(super) mod deploy;
@@ -12,6 +13,8 @@ pub(super) mod ledger;
 pub(super) mod product;
 pub(super) mod region;
 pub(super) mod session;
+pub(super) mod telemetry;
+pub(super) mod status;
 pub(super) mod token;
 
 use crate::args::Failure;

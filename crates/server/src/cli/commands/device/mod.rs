@@ -10,7 +10,9 @@ mod views;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argosy_api::{AllowExpiredRequest, RevocationReason, Time, DeviceQuery, DeviceState, DeviceView, PageQuery};
+use argosy_api::{
+    AllowExpiredRequest, DeviceQuery, DeviceState, DeviceView, PageQuery, RevocationReason, Time,
+};
 use clap::Subcommand;
 use hyper::Method;
 
@@ -19,6 +21,7 @@ pub(super) use self::views::{DEVICE_COLUMNS, device_row};
 
 use crate::args::Failure;
 use crate::cli::client::segment;
+use crate::cli::commands::telemetry;
 use crate::cli::context::{Context, Take};
 
 /// What can be done with devices.
@@ -152,6 +155,40 @@ pub(crate) enum Command {
         #[command(flatten)]
         take: Take,
     },
+    /// The last that a device said
+    Latest {
+        /// Its key, or id:42
+        device: String,
+    },
+    /// Curves of a device's measures
+    Metrics(telemetry::MetricArgs),
+    /// Rows that a device sent on data/STREAM, newest first
+    Stream {
+        /// Its key, or id:42
+        device: String,
+        /// The stream
+        stream: String,
+        #[command(flatten)]
+        span: telemetry::Span,
+        #[command(flatten)]
+        take: Take,
+    },
+    /// Error logs of a device
+    Logs {
+        /// Its key, or id:42
+        device: String,
+        #[command(flatten)]
+        filter: telemetry::LogFilter,
+    },
+    /// Sales of a device, summed
+    Sales {
+        /// Its key, or id:42
+        device: String,
+        #[command(flatten)]
+        sum: telemetry::SumArgs,
+    },
+    /// Steps of a device's downloads, or when it came and went
+    Events(telemetry::EventArgs),
     /// A device's updates over all deployments
     Updates {
         /// Its key, or id:42
@@ -169,7 +206,18 @@ fn path(device: &str) -> String {
 impl Command {
     pub(crate) async fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         match self {
-            Self::List { product, group, region, state, online, offline, mismatch, version, search, take } => {
+            Self::List {
+                product,
+                group,
+                region,
+                state,
+                online,
+                offline,
+                mismatch,
+                version,
+                search,
+                take,
+            } => {
                 let online = match (online, offline) {
                     (true, _) => Some(true),
                     (_, true) => Some(false),
@@ -215,7 +263,9 @@ impl Command {
                 context.client.act(Method::POST, &path, Some(&AllowExpiredRequest { until })).await?;
                 context.out.note(&match until {
                     Some(until) => format!("{device} may renew with the certificate {serial} until {until}"),
-                    None => format!("{device} may no longer renew with the certificate {serial} after its end"),
+                    None => {
+                        format!("{device} may no longer renew with the certificate {serial} after its end")
+                    }
                 });
             }
             Self::Import { file } => import::run(context, &file).await?,
@@ -226,6 +276,14 @@ impl Command {
             }
             Self::Contents { device } => contents::show(context, &device).await?,
             Self::ContentHistory { device, take } => contents::history(context, &device, take).await?,
+            Self::Latest { device } => telemetry::latest(context, &device).await?,
+            Self::Metrics(args) => telemetry::metrics(context, args).await?,
+            Self::Stream { device, stream, span, take } => {
+                telemetry::stream(context, &device, &stream, span, take).await?;
+            }
+            Self::Logs { device, filter } => telemetry::device_logs(context, &device, filter).await?,
+            Self::Sales { device, sum } => telemetry::device_sales(context, device, sum).await?,
+            Self::Events(args) => telemetry::events(context, args).await?,
             Self::Updates { device, take } => {
                 let path = format!("{}/updates", path(&device));
                 let query = PageQuery::default();
