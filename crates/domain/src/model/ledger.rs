@@ -88,9 +88,9 @@ pub struct IdempotencyRecord {
     pub key: String,
     /// SHA-256 of method, path and body: the same key with another request is refused.
     pub request_hash: String,
-    /// HTTP status of the answer.
+    /// HTTP status of the answer; 0 while the call is carried out and there is no answer yet.
     pub status: u16,
-    /// Body of the answer.
+    /// Body of the answer; without one, what was made, as the audit trail names it (`deployment:17`).
     pub body: String,
     /// When it was kept.
     pub created_at: Timestamp,

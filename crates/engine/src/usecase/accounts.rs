@@ -324,10 +324,7 @@ pub(super) async fn hash_password(entropy: &dyn Entropy, password: String) -> En
     entropy.fill(&mut salt);
     off_the_workers(move || {
         let salt = SaltString::encode_b64(&salt).map_err(|e| e.to_string())?;
-        argon2id()
-            .hash_password(password.as_bytes(), &salt)
-            .map(|h| h.to_string())
-            .map_err(|e| e.to_string())
+        argon2id().hash_password(password.as_bytes(), &salt).map(|h| h.to_string()).map_err(|e| e.to_string())
     })
     .await
 }

@@ -26,15 +26,17 @@ pub use backup::BackupRefusal;
 pub(crate) use contents::Making;
 pub use contents::{ContentFile, ContentPart, ContentRequest};
 pub(crate) use deployments::CANCELED;
-pub use deployments::{DeploymentChoice, DeploymentRequest, DeploymentSummary, FirmwareChoice, FiveWords, Preview};
+pub use deployments::{
+    DeploymentChoice, DeploymentRequest, DeploymentSummary, FirmwareChoice, FiveWords, Preview,
+};
 pub use devices::{DeviceRequest, EnrolledDevice, MAX_DEVICES_PER_CALL};
 pub use firmware::FirmwareRequest;
-pub(crate) use hold::HoldFlag;
 pub use hold::HeldWork;
+pub(crate) use hold::HoldFlag;
 pub(crate) use housekeeping::run_housekeeping;
 pub use idempotency::{Claim, Idempotent, RequestHash};
-pub(crate) use identity::{CrlCache, Renewals};
 pub use identity::{Crl, CrlFormat, IdentityRules, ImportRow, MAX_IMPORT_ROWS};
+pub(crate) use identity::{CrlCache, Renewals};
 pub(crate) use registration::Registration;
 pub use registration::{CodeRequest, NewCode, RegistrationRules, SecretKey};
 pub use reset::reset_password;

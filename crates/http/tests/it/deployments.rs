@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use argosy_domain::model::{DeploymentPolicy, DeviceFilter};
 use argosy_domain::ports::{DeviceEvents, Door, InboundMessage};
-use argosy_proto::DeviceKey;
+use argosy_engine::{Actor, DeploymentChoice, DeploymentRequest, FirmwareChoice, Idempotent, RequestHash};
+use argosy_proto::{DeviceKey, FirmwareId};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -188,6 +190,50 @@ async fn a_repeated_call_is_answered_as_the_first_time_and_done_once() {
     let keyed = admin.with_header("idempotency-key", "later");
     keyed.post("/api/v1/groups", &json!({ "name": "" })).await.problem(422, "invalid");
     keyed.post("/api/v1/groups", &json!({ "name": "ring" })).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_repeat_after_a_crash_between_the_making_and_the_answer_is_told_what_was_made() {
+    let (server, admin, made) = fleet().await;
+    let request = json!({ "firmware": made["id"], "target": { "all": true } });
+    // What the server did before it was killed: everything but the answer.
+    let actor = Actor { name: "token:test".to_owned(), ..Actor::system() };
+    let begin = async |key: &str, path: &str, body: &Value| {
+        let hash = RequestHash::of(&[b"POST", path.as_bytes(), &serde_json::to_vec(body).unwrap()]);
+        assert_eq!(server.engine.idempotent(&actor, key, &hash).await.unwrap(), Idempotent::Fresh);
+    };
+    begin("nightly", "/deployments", &request).await;
+    let choice = FirmwareChoice::Id(FirmwareId(made["id"].as_i64().unwrap()));
+    let asked = DeploymentRequest {
+        name: Some("before the crash".to_owned()),
+        payload: DeploymentChoice::Firmware(choice),
+        target: DeviceFilter::default(),
+        policy: DeploymentPolicy::default(),
+    };
+    let first = server.engine.create_deployment(&actor, asked).await.unwrap();
+
+    let keyed = admin.with_header("idempotency-key", "nightly");
+    let repeated = keyed.post("/api/v1/deployments", &request).await.expect(201);
+    assert_eq!(repeated.header("idempotency-replayed").as_deref(), Some("true"));
+    assert_eq!(repeated.json()["id"], first.id.0);
+    assert_eq!(repeated.json()["name"], "before the crash");
+    let all = admin.get("/api/v1/deployments").await.expect(200).json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+
+    // Of other things the repeat is told the name.
+    begin("ring", "/groups", &json!({ "name": "ring" })).await;
+    server.engine.create_group(&actor, "ring").await.unwrap();
+    let keyed = admin.with_header("idempotency-key", "ring");
+    let lost = keyed.post("/api/v1/groups", &json!({ "name": "ring" })).await.problem(409, "answer_lost");
+    assert!(lost["detail"].as_str().unwrap().contains("group:"), "{lost}");
+
+    // A call that failed holds no key, even if a part of it had been carried out.
+    let failed = Actor { name: "token:test".to_owned(), ..Actor::system() };
+    let hash = RequestHash::of(&[b"failed"]);
+    server.engine.idempotent(&failed, "failed", &hash).await.unwrap();
+    server.engine.create_group(&failed, "part").await.unwrap();
+    server.engine.release_key(&failed, "failed").await.unwrap();
+    assert_eq!(server.engine.idempotent(&failed, "failed", &hash).await.unwrap(), Idempotent::Fresh);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ list_cases!("ledger":
     the_inbox_of_an_earlier_version_is_empty_here_and_goes,
     the_audit_trail_comes_newest_first,
     an_answer_is_kept_once,
+    a_record_without_its_answer_is_completed,
     old_answers_are_removed,
 );
 
@@ -135,6 +136,28 @@ async fn an_answer_is_kept_once(registry: &dyn Registry) {
     conflicts(unit.insert_idempotency(&answer("k", 2)).await, "idempotency.key");
     drop(unit);
     assert_eq!(read(registry).await.idempotency("k").await.expect("read"), Some(answer("k", 1)));
+}
+
+async fn a_record_without_its_answer_is_completed(registry: &dyn Registry) {
+    const ANSWER: &str = r#"{"name":"it's ready: 50 % ✓"}"#;
+    let mut unit = begin(registry).await;
+    assert!(!unit.answer_idempotency("k", 201, "{}").await.expect("there is none"));
+    let begun = IdempotencyRecord { status: 0, body: "deployment:1".into(), ..answer("k", 1) };
+    unit.insert_idempotency(&begun).await.expect("insert");
+    unit.insert_idempotency(&answer("other", 1)).await.expect("insert");
+    unit.commit().await.expect("commit");
+    assert_eq!(read(registry).await.idempotency("k").await.expect("read"), Some(begun.clone()));
+    let mut unit = begin(registry).await;
+    assert!(unit.answer_idempotency("k", 201, ANSWER).await.expect("completed"));
+    unit.commit().await.expect("commit");
+    let whole = IdempotencyRecord { status: 201, body: ANSWER.into(), ..begun };
+    assert_eq!(read(registry).await.idempotency("k").await.expect("read"), Some(whole));
+    let mut unit = begin(registry).await;
+    unit.forget_idempotency("k").await.expect("forgotten");
+    unit.forget_idempotency("k").await.expect("nothing to forget");
+    unit.commit().await.expect("commit");
+    assert_eq!(read(registry).await.idempotency("k").await.expect("read"), None);
+    assert!(read(registry).await.idempotency("other").await.expect("read").is_some());
 }
 
 async fn old_answers_are_removed(registry: &dyn Registry) {

@@ -76,6 +76,18 @@ impl LedgerWrite for Session {
         Ok(())
     }
 
+    async fn answer_idempotency(&mut self, key: &str, status: u16, body: &str) -> PortResult<bool> {
+        let Some(record) = self.state.idempotency.get_mut(key) else { return Ok(false) };
+        record.status = status;
+        body.clone_into(&mut record.body);
+        Ok(true)
+    }
+
+    async fn forget_idempotency(&mut self, key: &str) -> PortResult<()> {
+        self.state.idempotency.remove(key);
+        Ok(())
+    }
+
     async fn delete_idempotency(&mut self, before: Timestamp) -> PortResult<u64> {
         let count = self.state.idempotency.len();
         self.state.idempotency.retain(|_, record| record.created_at >= before);
