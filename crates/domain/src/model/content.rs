@@ -69,9 +69,9 @@ pub struct Rgb {
 /// What is known of a content's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContentFacts {
-    /// Pixels across of the binary: the display's.
+    /// Pixels across of the binary: the display's, or fewer if it was uploaded ready.
     pub width: u16,
-    /// Pixels down of the binary: the display's.
+    /// Pixels down of the binary: see `width`.
     pub height: u16,
     /// Colour format of the binary as LVGL names it (`TRUE_COLOR`, `TRUE_COLOR_ALPHA`, …).
     pub color_format: String,
