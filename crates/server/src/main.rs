@@ -5,6 +5,7 @@
 //! and a line in [`args::Command`].
 
 mod args;
+mod backup;
 mod cli;
 mod config;
 mod lifecycle;
@@ -12,10 +13,8 @@ mod system;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::Args::read();
     match args.run() {
         Ok(code) => code,
         Err(failure) => failure.report(),

@@ -243,7 +243,11 @@ impl<'a> Batch<'a> {
                 self.dead_letter(raw, "certificates are not given over the plain listener".to_owned(), at);
             }
             UpMessage::CertRequest(_) => {
-                self.dead_letter(raw, "the request for a certificate is not understood, or came without one".to_owned(), at);
+                self.dead_letter(
+                    raw,
+                    "the request for a certificate is not understood, or came without one".to_owned(),
+                    at,
+                );
             }
             // Facts take the other lane.
             UpMessage::Test(_)

@@ -2,7 +2,8 @@
 
 use argosy_domain::model::DeviceState;
 use argosy_domain::ports::{
-    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, Offered, PortError, Refusal, Rights,
+    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, Offered, PortError,
+    Refusal, Rights,
 };
 use argosy_proto::DeviceKey;
 use async_trait::async_trait;

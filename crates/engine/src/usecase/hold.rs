@@ -118,7 +118,11 @@ impl Engine {
         audit(&mut *work, actor, "server.resume", "server".to_owned(), detail, now).await?;
         work.commit().await?;
         self.hold.0.store(false, Ordering::SeqCst);
-        tracing::warn!(actor = actor.name, "RESUMED by {}: everything that is outstanding is sent now", actor.name);
+        tracing::warn!(
+            actor = actor.name,
+            "RESUMED by {}: everything that is outstanding is sent now",
+            actor.name
+        );
         self.wake();
         self.ring_sender();
         if let Err(error) = self.judge_deferred().await {

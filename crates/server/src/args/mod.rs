@@ -3,9 +3,11 @@
 mod config;
 mod failure;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use self::config::{ConfigArgs, ConfigCommand};
@@ -26,6 +28,10 @@ enum Command {
     Serve(ConfigArgs),
     /// Bring the database to this version's schema, and stop
     Migrate(lifecycle::MigrateArgs),
+    /// Make the data of a server out of a backup; started, it is held until `argosy resume`
+    Restore(crate::backup::RestoreArgs),
+    /// Give a user who lost the password another one-time password; the server must be stopped
+    ResetPassword(lifecycle::ResetPasswordArgs),
     /// Check this machine and the configuration: what would stand in the way of a start
     Doctor(ConfigArgs),
     /// Check, show or describe the configuration
@@ -43,11 +49,32 @@ enum Command {
 }
 
 impl Args {
+    /// Reads the command line, or ends the process with what is wrong with it.
+    pub(crate) fn read() -> Self {
+        Self::try_read(std::env::args_os().collect()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn try_read(given: Vec<OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let read = command.try_get_matches_from_mut(given.clone()).and_then(|mut matches| {
+            Self::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut command))
+        });
+        read.map_err(|mut error| {
+            // Clap's own line shows the options that were given, also by the environment, as if they had to be.
+            if error.get(ContextKind::Usage).is_some() {
+                error.insert(ContextKind::Usage, ContextValue::StyledStr(usage_of(&mut command, &given)));
+            }
+            error
+        })
+    }
+
     /// Carries the command out.
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         match self.command {
             Command::Serve(args) => lifecycle::serve(&args),
             Command::Migrate(args) => lifecycle::migrate(&args),
+            Command::Restore(args) => crate::backup::restore(&args),
+            Command::ResetPassword(args) => lifecycle::reset_password(&args),
             Command::Doctor(args) => lifecycle::doctor(&args),
             Command::Config(command) => command.run(),
             Command::Openapi => print_whole(&lifecycle::openapi()),
@@ -59,6 +86,23 @@ impl Args {
             Command::Operator(command) => command.run(),
         }
     }
+}
+
+/// The usage line of the command that was meant.
+fn usage_of(command: &mut clap::Command, given: &[OsString]) -> clap::builder::StyledStr {
+    let mut path = Vec::new();
+    let mut at: &clap::Command = command;
+    for word in given.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(inner) = at.find_subcommand(word) {
+            path.push(word);
+            at = inner;
+        }
+    }
+    let mut at = command;
+    for word in path {
+        at = at.find_subcommand_mut(word).expect("it was found above");
+    }
+    at.render_usage()
 }
 
 /// Prints a whole text; a reader that closed the pipe (`| head`) is no failure.
@@ -80,6 +124,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_usage_line_shows_no_option_as_if_it_had_to_be_given() {
+        let error = |line: &str| {
+            let words = line.split(' ').map(OsString::from).collect();
+            Args::try_read(words).expect_err("something is missing").to_string()
+        };
+        let text = error("argosy group create --server http://ota.test");
+        assert!(text.contains("Usage: argosy group create [OPTIONS] <NAME>"), "{text}");
+        let text = error("argosy deploy --json id:1");
+        assert!(text.contains("Usage: argosy deploy [OPTIONS] <--all|"), "{text}");
+        assert!(!text.contains("deploy --json"), "{text}");
     }
 
     #[test]

@@ -23,6 +23,14 @@ pub(crate) fn secret(question: &str, instead: &str) -> Result<String, Failure> {
     answer
 }
 
+/// Asks a question; the answer is shown.
+pub(crate) fn line(question: &str, instead: &str) -> Result<String, Failure> {
+    let no_terminal = |_| Failure::usage(format!("there is no terminal to ask on: use {instead}"));
+    let terminal = File::options().read(true).write(true).open("/dev/tty").map_err(no_terminal)?;
+    let _ = write!(&terminal, "{question} ");
+    read_line(&mut BufReader::new(&terminal))
+}
+
 /// The next line of standard input, for scripts.
 pub(crate) fn from_stdin(what: &str) -> Result<String, Failure> {
     let line = read_line(&mut std::io::stdin().lock())?;

@@ -8,7 +8,7 @@ use argosy_engine::Engine;
 use argosy_pki::write_atomically;
 
 /// Name of the file in the data folder.
-const NAME: &str = "admin-password.txt";
+pub(super) const NAME: &str = "admin-password.txt";
 
 /// Makes the administrator at the first start, and removes the file once its password has been changed. A file that is missing
 /// before that (a start that was cut off, a file that was lost) is written anew with another password.

@@ -14,11 +14,13 @@ use argosy_media::LvglContentMaker;
 use argosy_mqtt::LinkMetrics;
 use argosy_mqtt::embedded::{Bound, CertificateReader, EmbeddedBroker, MtlsListener, PlainListener};
 use argosy_pki::{Authority, IdentityOrigin, RevocationFile, ServerIdentity, private_folder, secret_file};
-use argosy_store::sql::SqlRegistry;
+use argosy_store::sql::{SoleUse, SqlRegistry};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use super::metrics::{LinkSource, ProcessMetrics, TxHistogram};
-use crate::config::Config;
+use crate::backup::ServerBackups;
+use crate::config::{Config, Loaded};
 use crate::system::host_name;
 
 /// The authority and the server's own certificate.
@@ -33,8 +35,9 @@ pub(crate) fn identity(
         .context("cannot open the certificate authority")?;
     let authority = Arc::new(authority);
     let names = config.https.server_names(host_name().as_deref()).map_err(anyhow::Error::msg)?;
-    let (identity, origin) = ServerIdentity::current(Arc::clone(&authority), names, config.pki.serving(), now)
-        .context("cannot prepare the server certificate")?;
+    let (identity, origin) =
+        ServerIdentity::current(Arc::clone(&authority), names, config.pki.serving(), now)
+            .context("cannot prepare the server certificate")?;
     match origin {
         IdentityOrigin::Loaded => {}
         IdentityOrigin::First => {
@@ -62,16 +65,20 @@ fn shown_names(config: &Config) -> String {
     config.https.names.0.join(", ")
 }
 
-/// Opens the registry and brings its schema up to date.
-pub(crate) async fn registry(config: &Config, observer: TxHistogram) -> anyhow::Result<Arc<SqlRegistry>> {
+/// Opens the registry, for this process alone, and brings its schema up to date.
+pub(crate) async fn registry(
+    config: &Config,
+    observer: TxHistogram,
+) -> anyhow::Result<(Arc<SqlRegistry>, SoleUse)> {
     let uri = config.database.uri(&config.data_dir).map_err(anyhow::Error::msg)?;
     let registry = SqlRegistry::connect(&uri, &config.database.build(), observer)
         .await
         .context("cannot open the database")?;
+    let sole = registry.sole_use().await.context("cannot start")?;
     for applied in registry.migrate().await.context("cannot bring the database up to date")? {
         tracing::info!(version = applied.version, "applied migration {}: {}", applied.version, applied.name);
     }
-    Ok(Arc::new(registry))
+    Ok((Arc::new(registry), sole))
 }
 
 /// Opens the series store.
@@ -137,9 +144,30 @@ pub(crate) fn core(
     let links = LocalLinks::new(Arc::clone(&signer), Some(public_url.clone()), config.download.plain_url());
     let media = Arc::new(LvglContentMaker::default());
     let journal = Arc::new(RevocationFile::new(config.pki.revocations(&config.data_dir)));
-    let ports = Ports { registry, series, blobs, authority, journal, media, links: Arc::new(links), clock, entropy };
+    let ports =
+        Ports { registry, series, blobs, authority, journal, media, links: Arc::new(links), clock, entropy };
     let engine = Engine::new(engine_config(config, codes), ports);
     Ok(Core { engine, cache, signer, public_url })
+}
+
+/// Makes the engine able to make backups.
+pub(crate) fn backups(
+    loaded: &Loaded,
+    engine: &Arc<Engine>,
+    (registry, series): (Arc<SqlRegistry>, Arc<dyn SeriesStore>),
+    supervisor: &Supervisor,
+) {
+    let config = &loaded.config;
+    engine.attach_backups(Arc::new(ServerBackups {
+        registry,
+        series,
+        blobs: Arc::clone(engine.blobs()),
+        data: config.data_dir.clone(),
+        config: loaded.file.clone(),
+        revocations: config.pki.revocations(&config.data_dir),
+        tracker: supervisor.tracker(),
+        turn: Arc::new(Semaphore::new(1)),
+    }));
 }
 
 fn engine_config(config: &Config, codes: SecretKey) -> EngineConfig {

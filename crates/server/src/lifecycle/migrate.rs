@@ -33,6 +33,10 @@ pub(crate) fn migrate(args: &MigrateArgs) -> Result<ExitCode, Failure> {
         let registry = SqlRegistry::connect(&uri, &config.database.build(), NoObserver)
             .await
             .map_err(|error| Failure::because("cannot open the database", &error))?;
+        let _alone = registry
+            .sole_use()
+            .await
+            .map_err(|error| Failure::because("cannot migrate", &error))?;
         let applied = registry
             .migrate()
             .await

@@ -11,10 +11,14 @@ mod logging;
 mod metrics;
 mod migrate;
 mod renew;
+mod reset;
 mod serve;
+mod sole;
 
 pub(crate) use self::doctor::doctor;
+pub(crate) use self::lock::DataLock;
 pub(crate) use self::migrate::{MigrateArgs, migrate};
+pub(crate) use self::reset::{ResetPasswordArgs, reset_password};
 pub(crate) use self::serve::serve;
 
 /// The OpenAPI description, as it is committed.

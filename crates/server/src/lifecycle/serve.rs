@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::compose::{self, Doors};
 use super::lock::DataLock;
 use super::metrics::TxHistogram;
-use super::{admin, arenas, files, fold, logging, renew};
+use super::{admin, arenas, files, fold, logging, renew, sole};
 use crate::args::{ConfigArgs, Exit, Failure};
 use crate::config::{Config, Loaded};
 use crate::system::{SystemClock, SystemEntropy};
@@ -27,7 +27,7 @@ pub(crate) fn serve(args: &ConfigArgs) -> Result<ExitCode, Failure> {
     let loaded = args.load()?;
     logging::start(&loaded.config.log)?;
     announce(&loaded);
-    match run_on_threads(&loaded.config) {
+    match run_on_threads(&loaded) {
         Ok(()) => {
             tracing::info!("stopped");
             Ok(ExitCode::SUCCESS)
@@ -42,10 +42,11 @@ pub(crate) fn serve(args: &ConfigArgs) -> Result<ExitCode, Failure> {
 
 /// Bytes have threads of their own: what is short and urgent (messages of devices, units of work of the database) must not wait
 /// in line behind a thousand images that are being encrypted.
-fn run_on_threads(config: &Config) -> anyhow::Result<()> {
+fn run_on_threads(loaded: &Loaded) -> anyhow::Result<()> {
+    let config = &loaded.config;
     let _lock = DataLock::take(&config.data_dir).context("cannot start")?;
     let (main, bytes) = (threads(config, "argosy")?, threads(config, "argosy-bytes")?);
-    let ended = main.block_on(run(config, bytes.handle()));
+    let ended = main.block_on(run(loaded, bytes.handle()));
     bytes.shutdown_timeout(HARD_LIMIT);
     main.shutdown_timeout(HARD_LIMIT);
     ended
@@ -97,12 +98,13 @@ impl Signals {
     }
 }
 
-async fn run(config: &Config, bytes: &Handle) -> anyhow::Result<()> {
+async fn run(loaded: &Loaded, bytes: &Handle) -> anyhow::Result<()> {
+    let config = &loaded.config;
     // First of all: a signal during a slow start ends the start.
     let mut signals = Signals::listen()?;
     let supervisor = Supervisor::new();
     tokio::select! {
-        started = Box::pin(start(config, &supervisor, bytes)) => started?,
+        started = Box::pin(start(loaded, &supervisor, bytes)) => started?,
         name = signals.next() => {
             tracing::info!("{name} during the start: ending");
             return Ok(());
@@ -136,23 +138,29 @@ async fn until_ended(supervisor: &Supervisor, soft: Duration, signals: &mut Sign
     }
 }
 
-async fn start(config: &Config, supervisor: &Supervisor, bytes: &Handle) -> anyhow::Result<()> {
+async fn start(loaded: &Loaded, supervisor: &Supervisor, bytes: &Handle) -> anyhow::Result<()> {
+    let config = &loaded.config;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let started_ms = clock.now().0;
     let tx = TxHistogram::default();
 
     let (authority, identity) = compose::identity(config, clock.as_ref(), &entropy)?;
-    let registry = compose::registry(config, tx.clone()).await?;
+    let (registry, alone) = compose::registry(config, tx.clone()).await?;
+    supervisor.spawn("sole use of the database", sole::run(alone, supervisor.shutdown()));
     supervisor.spawn("database log", fold::run(Arc::clone(&registry), supervisor.shutdown()));
     let series = compose::series(config).await?;
+    let kept = (Arc::clone(&registry), Arc::clone(&series));
     let doors = Doors::open(config)?;
     let https = doors.https.local_addr().context("cannot read the address of https.listen")?;
-    let core = compose::core(config, registry, series, Arc::clone(&authority), Arc::clone(&clock), entropy, https)?;
+    let core =
+        compose::core(config, registry, series, Arc::clone(&authority), Arc::clone(&clock), entropy, https)?;
+    compose::backups(loaded, &core.engine, kept, supervisor);
     admin::prepare(&core.engine, &config.data_dir).await?;
     core.engine.start(supervisor).await.context("cannot start the engine")?;
 
-    let (bound, link) = compose::device_plane(config, &core.engine, authority, &identity, Arc::clone(&clock)).await?;
+    let (bound, link) =
+        compose::device_plane(config, &core.engine, authority, &identity, Arc::clone(&clock)).await?;
     let (mqtt, plain) = (bound.mtls_address(), bound.plain_address());
     let server = compose::http(config, &core, link, tx, started_ms, supervisor);
     let tls = identity.https_config().context("cannot set up TLS for the API")?;

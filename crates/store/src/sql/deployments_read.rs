@@ -255,7 +255,8 @@ impl DeploymentsRead for Session {
         };
         let Some((from, to)) = key_range(search) else { return Ok(Page { items: Vec::new(), next: None }) };
         // Keys are ASCII: every engine makes the same lower case of them.
-        let mut conditions = Query::new(" AND LOWER(u.device_key) >= ? AND LOWER(u.device_key) < ?").bind(from).bind(to);
+        let mut conditions =
+            Query::new(" AND LOWER(u.device_key) >= ? AND LOWER(u.device_key) < ?").bind(from).bind(to);
         if !wanted.is_empty() {
             let column = self.dialect.unindexed("u.state");
             conditions.push(" AND ").push(&states(&column, wanted.iter().map(|s| s.as_str())));
@@ -286,7 +287,11 @@ impl DeploymentsRead for Session {
         let left = limit - i64::try_from(items.len()).unwrap_or(limit);
         let query = format!("SELECT {COLUMNS} FROM device_updates u WHERE u.deployment_id = ?");
         let mut query = Query::new(query).bind(id.get());
-        query.append(beyond(DeviceId(after))).append(conditions).push(" ORDER BY u.device_id LIMIT ?").arg(left);
+        query
+            .append(beyond(DeviceId(after)))
+            .append(conditions)
+            .push(" ORDER BY u.device_id LIMIT ?")
+            .arg(left);
         items.extend(self.all(OPERATION, query, update).await?);
         Ok(cut(items, page))
     }

@@ -85,14 +85,19 @@ impl SoleUse {
     async fn try_take(&mut self) -> Result<(), SoleError> {
         let statement = match self.uri.dialect {
             Dialect::Sqlite => return Ok(()),
-            Dialect::Postgres => format!("SELECT CAST(CASE WHEN pg_try_advisory_lock({KEY}) THEN 1 ELSE 0 END AS BIGINT)"),
+            Dialect::Postgres => {
+                format!("SELECT CAST(CASE WHEN pg_try_advisory_lock({KEY}) THEN 1 ELSE 0 END AS BIGINT)")
+            }
             // Names are of the whole server, and short.
-            Dialect::Mysql => "SELECT CAST(GET_LOCK(CONCAT('argosy.', SHA1(DATABASE())), 0) AS SIGNED)".to_owned(),
+            Dialect::Mysql => {
+                "SELECT CAST(GET_LOCK(CONCAT('argosy.', SHA1(DATABASE())), 0) AS SIGNED)".to_owned()
+            }
         };
         let uri = || self.uri.to_string();
         let ask = async {
             let mut connection = AnyConnection::connect_with(&self.uri.connect).await?;
-            let got: Option<i64> = sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(&mut connection).await?;
+            let got: Option<i64> =
+                sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(&mut connection).await?;
             Ok((connection, got))
         };
         let (connection, got) = ask.await.map_err(|source| SoleError::Ask { uri: uri(), source })?;

@@ -105,7 +105,8 @@ pub(crate) async fn make(registry: &SqlRegistry, uri: &str, n: i64, now: Timesta
     let total = FINISHED + 2;
     for id in 1..=total {
         let running = id > FINISHED;
-        let (state, end) = if running { ("running", "NULL".to_owned()) } else { ("finished", at.to_string()) };
+        let (state, end) =
+            if running { ("running", "NULL".to_owned()) } else { ("finished", at.to_string()) };
         // What the load works on may have many at a time; the other one has nobody to serve.
         let policy = serde_json::to_string(&argosy_domain::model::DeploymentPolicy {
             max_in_flight: 10_000,
@@ -122,7 +123,10 @@ pub(crate) async fn make(registry: &SqlRegistry, uri: &str, n: i64, now: Timesta
         ));
         // A finished one reached its share of the fleet; of the running ones one reaches nearly all, one the rest.
         let (which, state) = if id <= FINISHED {
-            (format!("d.id % {FINISHED} = {}", id - 1), "CASE WHEN d.id % 50 = 0 THEN 'failed' ELSE 'succeeded' END")
+            (
+                format!("d.id % {FINISHED} = {}", id - 1),
+                "CASE WHEN d.id % 50 = 0 THEN 'failed' ELSE 'succeeded' END",
+            )
         } else if id == FINISHED + 1 {
             (
                 format!("d.id % {SECOND} <> 0"),

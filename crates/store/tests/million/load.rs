@@ -74,7 +74,9 @@ pub(crate) async fn results(engine: Arc<Engine>, link: Arc<FakeLink>, written: A
     while !written.stop.load(Ordering::Relaxed) {
         for sent in link.take_sent() {
             let Ok((_, topic)) = parse_down(&sent.topic) else { continue };
-            let Ok(DownMessage::UpdateFirmware(request)) = decode_down(topic, &sent.payload) else { continue };
+            let Ok(DownMessage::UpdateFirmware(request)) = decode_down(topic, &sent.payload) else {
+                continue;
+            };
             let result = UpMessage::Result(UpdateResult {
                 command_id: request.command_id,
                 status: ResultStatus::Success,
@@ -83,7 +85,11 @@ pub(crate) async fn results(engine: Arc<Engine>, link: Arc<FakeLink>, written: A
                 download_ms: None,
                 timestamp: None,
             });
-            let said = message(sent.key.as_str(), result.topic().topic(&sent.key), result.encode().expect("a payload"));
+            let said = message(
+                sent.key.as_str(),
+                result.topic().topic(&sent.key),
+                result.encode().expect("a payload"),
+            );
             let (engine, written) = (engine.clone(), written.clone());
             tasks.spawn(async move {
                 tokio::time::sleep(Duration::from_millis(500)).await;

@@ -76,8 +76,9 @@ async fn measure(options: Options) -> Map<String, Value> {
     sqlx::any::install_default_drivers();
     let n = options.devices;
     let clock = RealClock;
-    let registry =
-        SqlRegistry::connect(&options.uri, &SqlOptions::default(), NoObserver).await.expect("the database opens");
+    let registry = SqlRegistry::connect(&options.uri, &SqlOptions::default(), NoObserver)
+        .await
+        .expect("the database opens");
     registry.migrate().await.expect("the schema");
     let start = Instant::now();
     let first_running = dataset::make(&registry, &options.uri, n, clock.now()).await;
@@ -89,8 +90,9 @@ async fn measure(options: Options) -> Map<String, Value> {
     note("dataset_s", start.elapsed().as_secs_f64());
 
     let folder = tempfile::tempdir().expect("a folder");
-    let series =
-        EmbeddedSeries::open(folder.path().to_owned(), SeriesOptions::default()).await.expect("a series store");
+    let series = EmbeddedSeries::open(folder.path().to_owned(), SeriesOptions::default())
+        .await
+        .expect("a series store");
     let link = Arc::new(FakeLink::default());
     let ports = Ports {
         registry: Arc::new(registry.clone()),
@@ -135,7 +137,8 @@ async fn measure(options: Options) -> Map<String, Value> {
     let written = Arc::new(Written::default());
     let statuses = tokio::spawn(load::statuses(engine.clone(), written.clone(), n, options.statuses_per_s));
     let results = tokio::spawn(load::results(engine.clone(), link.clone(), written.clone()));
-    until("the first result", Duration::from_secs(120), async || written.results.load(Ordering::Relaxed) > 0).await;
+    until("the first result", Duration::from_secs(120), async || written.results.load(Ordering::Relaxed) > 0)
+        .await;
     let counted = || (written.statuses.load(Ordering::Relaxed), written.results.load(Ordering::Relaxed));
     let (before, start) = (counted(), Instant::now());
     let asked = queries::measure(&registry, options.runs, n, first_running).await;
@@ -158,7 +161,8 @@ async fn measure(options: Options) -> Map<String, Value> {
     let id = engine.create_deployment(&Actor::system(), request).await.expect("a deployment").id;
     note("create_s", start.elapsed().as_secs_f64());
     let deployment = async || registry.read().await.unwrap().deployment(id).await.unwrap().unwrap();
-    until("the first dispatch", Duration::from_secs(600), async || deployment().await.started_at.is_some()).await;
+    until("the first dispatch", Duration::from_secs(600), async || deployment().await.started_at.is_some())
+        .await;
     note("first_dispatch_s", start.elapsed().as_secs_f64());
     until("the plan", Duration::from_secs(3_600), async || deployment().await.planned).await;
     note("plan_all_s", start.elapsed().as_secs_f64());
@@ -228,6 +232,7 @@ async fn measured() {
     })
     .await;
     if let Ok(json) = std::env::var("ARGOSY_BENCH_JSON") {
-        std::fs::write(json, serde_json::to_string_pretty(&figures).expect("json")).expect("the file is written");
+        std::fs::write(json, serde_json::to_string_pretty(&figures).expect("json"))
+            .expect("the file is written");
     }
 }

@@ -57,7 +57,9 @@ async fn ask(read: &mut dyn ReadSession, name: &str, run: i64, n: i64, running: 
     let search = |text: String| DeviceFilter { search: Some(text), ..none() };
     let three = || DeviceFilter {
         regions: vec![RegionId(1 + run % REGIONS)],
-        firmware_version: Some(["1.4.0", "1.4.1", "1.5.0", "1.6.0", "0.9.0"][usize::try_from(run % 5).unwrap_or(0)].into()),
+        firmware_version: Some(
+            ["1.4.0", "1.4.1", "1.5.0", "1.6.0", "0.9.0"][usize::try_from(run % 5).unwrap_or(0)].into(),
+        ),
         state: Some(DeviceState::Active),
         ..none()
     };
@@ -69,15 +71,21 @@ async fn ask(read: &mut dyn ReadSession, name: &str, run: i64, n: i64, running: 
             return read.devices(&none(), &page).await.expect("read").items.len();
         }
         "search_name_rare" => search(format!(" {}호", some / 60)),
-        "search_name_common" => search(["자판기", "lobby", "강남역"][usize::try_from(run % 3).unwrap_or(0)].into()),
+        "search_name_common" => {
+            search(["자판기", "lobby", "강남역"][usize::try_from(run % 3).unwrap_or(0)].into())
+        }
         "search_korean_short" => search(["서울", "판", "대"][usize::try_from(run % 3).unwrap_or(0)].into()),
         "search_none" => search("강남역 lobby 자판기".into()),
         "search_key_one" => search(key(some)),
         "search_key_many" => search(key(n * 9 / 10)[..7].into()),
-        "search_in_region" => DeviceFilter { regions: vec![RegionId(1 + run % REGIONS)], ..search("해운대".into()) },
+        "search_in_region" => {
+            DeviceFilter { regions: vec![RegionId(1 + run % REGIONS)], ..search("해운대".into()) }
+        }
         "filter_four" => DeviceFilter { groups: vec![GroupId(1 + run * 13 % GROUPS)], ..three() },
         "filter_three" => three(),
-        "filter_offline" => DeviceFilter { online: Some(false), regions: vec![RegionId(1 + run % REGIONS)], ..none() },
+        "filter_offline" => {
+            DeviceFilter { online: Some(false), regions: vec![RegionId(1 + run % REGIONS)], ..none() }
+        }
         "count_filter" => return usize::from(read.count_devices(&three()).await.expect("read") > 0),
         "counts_all" => {
             return usize::from(read.device_counts(&CountScope::default()).await.expect("read").total > 0);

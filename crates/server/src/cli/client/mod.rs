@@ -137,6 +137,14 @@ impl Client {
         read_json(refuse(response).await?).await
     }
 
+    /// A `POST` whose answer is a stream of bytes; it begins when the server has prepared it, however long that takes.
+    pub(crate) async fn stream(&mut self, path: &str, body: &impl Serialize) -> Result<Incoming, Failure> {
+        let headers = [(CONTENT_TYPE.as_str(), "application/json")];
+        let request = self.request(Method::POST, path, json(Some(body))?, &headers)?;
+        let response = self.connection.send(request).await?;
+        Ok(refuse(response).await?.into_body())
+    }
+
     /// Follows server-sent events.
     pub(crate) async fn events(&mut self, path: &str) -> Result<Events, Failure> {
         let response = self.send(Method::GET, path, None, &[(ACCEPT.as_str(), "text/event-stream")]).await?;

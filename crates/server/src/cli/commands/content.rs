@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argosy_api::{
-    ChangeContentRequest, ContentFit, ContentQuery, ContentState, ContentView, CreateContentRequest, PageQuery,
+    ChangeContentRequest, ContentFit, ContentQuery, ContentState, ContentView, CreateContentRequest,
+    PageQuery,
 };
 use clap::{Args, Subcommand, ValueEnum};
 use hyper::Method;

@@ -57,6 +57,9 @@ pub(crate) struct DeployArgs {
     /// Without a word for so long an attempt is given up, for example 10m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     attempt_timeout: Option<u64>,
+    /// A device that went offline keeps its place for so long, for example 60s
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    offline_grace: Option<u64>,
     /// What has not ended then has timed out: a time (2027-01-01T00:00:00Z) or from now on (90m, 12h, 7d)
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     expires: Option<When>,
@@ -115,12 +118,12 @@ impl DeployArgs {
                 max_in_flight: self.max_in_flight,
                 rate_per_s: self.rate,
                 attempt_timeout_s: self.attempt_timeout.map(seconds).transpose()?,
+                offline_grace_s: self.offline_grace.map(seconds).transpose()?,
                 max_attempts: self.max_attempts,
                 expires_at: self.expires.map(|when| match when {
                     When::At(time) => time,
                     When::In(seconds) => Time(now.0 + i64::try_from(seconds * 1000).unwrap_or(i64::MAX / 2)),
                 }),
-                ..PolicyRequest::default()
             },
         })
     }
@@ -160,7 +163,7 @@ mod tests {
     #[test]
     fn what_is_asked_for() {
         let asked = request(
-            "id:7 --device a --device b --max-in-flight 5 --rate 9 --expires 2h --attempt-timeout 10m",
+            "id:7 --device a --device b --max-in-flight 5 --rate 9 --expires 2h --attempt-timeout 10m --offline-grace 90s",
         )
         .unwrap();
         assert_eq!(asked.firmware, Some(7));
@@ -170,6 +173,7 @@ mod tests {
             (asked.policy.expires_at, asked.policy.attempt_timeout_s),
             (Some(Time(7_200_000)), Some(600))
         );
+        assert_eq!(asked.policy.offline_grace_s, Some(90));
         let asked = request("--content B --content id:3 --all").unwrap();
         assert_eq!((asked.firmware, asked.contents), (None, vec!["B".to_owned(), "id:3".to_owned()]));
         let asked =

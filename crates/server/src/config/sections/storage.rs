@@ -99,7 +99,12 @@ pub(super) fn check_exposure(
     }
 }
 
-pub(super) fn check_uri(found: &mut Findings<'_>, key: &'static str, uri: Result<String, String>, schemes: &[&str]) {
+pub(super) fn check_uri(
+    found: &mut Findings<'_>,
+    key: &'static str,
+    uri: Result<String, String>,
+    schemes: &[&str],
+) {
     match uri {
         Err(error) => {
             found.error(key, error, "give one of uri and uri_file, and let this user read the file")

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use argosy_store::sql::{NoObserver, SqlRegistry};
+use argosy_store::sql::{NoObserver, SchemaError, SqlRegistry};
 use rustix::fs::statvfs;
 
 use super::Report;
@@ -64,11 +64,14 @@ pub(super) fn series(config: &Config, report: &mut Report) {
                     ),
                 );
             }
-            let free = statvfs(folder).map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize));
+            let free =
+                statvfs(folder).map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize));
             if free < config.series.min_free_bytes.0 {
                 report.fail(
                     "series",
-                    format!("{uri} takes nothing in: less space is free than series.min_free_bytes; free some"),
+                    format!(
+                        "{uri} takes nothing in: less space is free than series.min_free_bytes; free some"
+                    ),
                 );
             } else {
                 report.ok("series", uri);
@@ -97,6 +100,10 @@ pub(super) async fn database(config: &Config, report: &mut Report) {
     };
     let location = registry.location();
     match registry.check_schema().await {
+        // A server's database is there before its first start.
+        Err(SchemaError::Older { found: 0, .. }) => {
+            report.ok("database", format!("{location} is empty: the first start makes its schema"));
+        }
         Ok(()) => report.ok("database", format!("{location} is of this version")),
         Err(error) => report.warn("database", Failure::because(&location, &error).message),
     }

@@ -78,6 +78,7 @@ fn free_port() -> u16 {
 pub(crate) struct Builder {
     settings: Vec<String>,
     plain: Option<String>,
+    prepare: Option<fn(&Path)>,
 }
 
 impl Builder {
@@ -93,6 +94,12 @@ impl Builder {
         self
     }
 
+    /// Does something to its data folder before the first start.
+    pub(crate) fn prepare(mut self, prepare: fn(&Path)) -> Self {
+        self.prepare = Some(prepare);
+        self
+    }
+
     /// Starts it, waits until it is ready, and makes it an administrator's token.
     pub(crate) fn start(mut self) -> Server {
         let ports = Ports::free();
@@ -102,6 +109,9 @@ impl Builder {
             self.settings.push(format!("download.plain_url=http://127.0.0.1:{}", ports.http));
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
+        if let Some(prepare) = self.prepare {
+            prepare(&folder.path().join("data"));
+        }
         let api = Api::new(format!("http://127.0.0.1:{}", ports.http));
         let mut server = Server { folder, ports, settings: self.settings, child: None, api };
         server.launch();

@@ -8,5 +8,6 @@ mod fixture;
 mod hostile;
 mod measure;
 mod opening;
+mod portable;
 mod tallies;
 mod units;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use argosy_domain::ports::Registry as _;
 use argosy_proto::Sha256Hash;
-use argosy_store::sql::{MAX_FIRST_ARTIFACT_ID, NoObserver, OpenError, SchemaError, SqlRegistry};
+use argosy_store::sql::{MAX_FIRST_ARTIFACT_ID, NoObserver, OpenError, SchemaError, SoleError, SqlRegistry};
 
 use super::databases::{Database, Engine, options};
 use super::fixture::{NOW, begin};
@@ -26,6 +26,31 @@ async fn migrations_are_applied_once_and_told() {
         registry.check_schema().await.unwrap();
         registry.close().await;
         assert!(database.open().await.migrate().await.unwrap().is_empty(), "{engine:?}");
+        database.remove().await;
+    }
+}
+
+/// A database that is shared by mistake: the second server is refused, and gets it when the first one is gone.
+#[tokio::test]
+async fn a_database_on_a_server_is_had_by_one_argosy_at_a_time() {
+    for engine in Engine::available() {
+        let (database, registry) = Database::fresh(engine).await;
+        let other = database.open().await;
+        let mut first = registry.sole_use().await.unwrap();
+        if engine == Engine::Sqlite {
+            other.sole_use().await.expect("the data folder's lock keeps it");
+        } else {
+            let error = other.sole_use().await.unwrap_err();
+            assert!(matches!(error, SoleError::Taken { .. }), "{engine:?}: {error}");
+            assert!(error.to_string().contains("another argosy"), "{error}");
+        }
+        first.check().await.unwrap();
+        drop(first);
+        let mut second = other.sole_use().await.unwrap();
+        second.check().await.unwrap();
+        drop(second);
+        registry.close().await;
+        other.close().await;
         database.remove().await;
     }
 }

@@ -15,7 +15,11 @@ fn name(file: &ShownFile) -> String {
 }
 
 fn names(files: &[ShownFile]) -> String {
-    if files.is_empty() { "nothing".to_owned() } else { files.iter().map(name).collect::<Vec<_>>().join(", ") }
+    if files.is_empty() {
+        "nothing".to_owned()
+    } else {
+        files.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// `argosy device contents`.

@@ -77,9 +77,12 @@ pub(super) async fn counts(context: &mut Context, args: CountArgs) -> Result<(),
         row("other contents", String::new(), counts.contents_mismatch, None),
     ];
     rows.extend(counts.by_state.iter().map(|(state, n)| row("state", state.to_string(), *n, None)));
-    rows.extend(counts.by_version.iter().map(|v| {
-        row("firmware", v.version.clone().unwrap_or_else(none), v.count, Some(v.online))
-    }));
+    rows.extend(
+        counts
+            .by_version
+            .iter()
+            .map(|v| row("firmware", v.version.clone().unwrap_or_else(none), v.count, Some(v.online))),
+    );
     rows.extend(
         counts.by_product.iter().map(|p| row("product", p.product.name.clone(), p.count, Some(p.online))),
     );
