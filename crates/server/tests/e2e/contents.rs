@@ -117,7 +117,10 @@ fn two_pictures_reach_an_old_boards_display_and_one_is_taken_away() {
         let bytes = curl(&[url]).expect(200).body;
         let kept = server.api.get(&format!("/contents/id:{}/file", content["id"])).expect(200).body;
         assert!(bytes == kept);
-        assert_eq!((&file["file_info"]["file_hash"], &file["file_info"]["size"]), (&content["sha256"], &json!(bytes.len())));
+        assert_eq!(
+            (&file["file_info"]["file_hash"], &file["file_info"]["size"]),
+            (&content["sha256"], &json!(bytes.len()))
+        );
         let other_device = url.replace(".42&", ".43&");
         assert!(other_device != url, "{url}");
         curl(&[&other_device]).problem(403, "url_tampered");
@@ -170,10 +173,8 @@ fn two_pictures_reach_an_old_boards_display_and_one_is_taken_away() {
     shows(&server, &[&blue["artifact"]]);
     assert_eq!(server.device("42")["contents_mismatch"], false);
     let history = server.api.list("/devices/42/content-history");
-    let by: Vec<(&Value, usize)> = history
-        .iter()
-        .map(|c| (&c["deployment_id"], c["shown"].as_array().expect("files").len()))
-        .collect();
+    let by: Vec<(&Value, usize)> =
+        history.iter().map(|c| (&c["deployment_id"], c["shown"].as_array().expect("files").len())).collect();
     let (one, both, nobody) = (json!(one), json!(both), Value::Null);
     assert_eq!(by, [(&one, 1), (&nobody, 2), (&one, 1), (&both, 2)]);
     assert_eq!(server.api.list("/dead-letters"), Vec::<Value>::new());
