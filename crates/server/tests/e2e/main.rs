@@ -11,4 +11,5 @@ mod life;
 mod old_device;
 mod old_fleet;
 mod password;
+mod renewal;
 mod tls;

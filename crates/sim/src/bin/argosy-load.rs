@@ -68,6 +68,8 @@ fn main() -> Result<()> {
         warmup: Duration::from_secs_f64(args.warmup),
         duration: Duration::from_secs_f64(args.seconds),
         persistent: args.persistent,
+        announce: true,
+        stop: None,
         subscriber: args.subscriber,
     })?;
     let json = serde_json::to_string(&report)?;

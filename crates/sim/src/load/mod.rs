@@ -14,6 +14,7 @@ mod tally;
 use std::net::ToSocketAddrs as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use argosy_proto::DeviceKey;
@@ -55,6 +56,10 @@ pub struct LoadConfig {
     pub duration: Duration,
     /// Connect again what breaks, until the end. Otherwise a broken connection ends the run.
     pub persistent: bool,
+    /// Say on standard error when counting begins and ends.
+    pub announce: bool,
+    /// Ends the counted time early when it is set.
+    pub stop: Option<Arc<AtomicBool>>,
     /// Also connect this device, subscribe it to everything below `v1/`, and throw away what comes. For brokers that pass on.
     pub subscriber: Option<DeviceKey>,
 }
@@ -219,21 +224,27 @@ pub fn run(config: LoadConfig) -> Result<LoadReport, LoadError> {
 fn supervise(shared: &Shared) {
     let tick = Duration::from_millis(5);
     let failed = || shared.failed.lock().is_some();
+    let announce = |word: &str| {
+        if shared.config.announce {
+            eprintln!("{word}");
+        }
+    };
+    let stopped = || shared.config.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
     let sleep_until = |until: Instant| {
-        while !failed() && Instant::now() < until {
+        while !failed() && !stopped() && Instant::now() < until {
             std::thread::sleep(tick.min(until.saturating_duration_since(Instant::now())));
         }
     };
-    while !failed() && shared.tally.connected() < shared.config.keys.len() {
+    while !failed() && !stopped() && shared.tally.connected() < shared.config.keys.len() {
         std::thread::sleep(tick);
     }
     shared.tally.everybody_is_there();
     sleep_until(Instant::now() + shared.config.warmup);
     shared.tally.begin();
-    eprintln!("counting");
+    announce("counting");
     sleep_until(Instant::now() + shared.config.duration);
     shared.tally.end();
-    eprintln!("counted");
+    announce("counted");
     shared.stop.set();
 }
 

@@ -113,14 +113,14 @@ pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
     let (mut groups, mut peak_kib) = (0.0, 0);
     let pid = system.server.id();
     let argosy = load.run(ports.mqtt, None, "argosy", pid, |what| {
-        let now = Counters::parse(&system.api.metrics()?).sum("argosy_fact_groups_total", |_| true);
+        let now = Counters::parse(&system.api.metrics()?).sum("argosy_engine_fact_groups_total", |_| true);
         groups = if what == Moment::Begin { -now } else { groups + now };
         peak_kib = machine::memory(pid)?.peak;
         Ok(())
     })?;
     let counted = Counters::parse(&system.api.metrics()?);
     let (rows, lost) =
-        (counted.sum("argosy_facts_total", |_| true), counted.sum("argosy_facts_dropped_total", |_| true));
+        (counted.sum("argosy_engine_facts_total", |_| true), counted.sum("argosy_engine_facts_dropped_total", |_| true));
     let (data, pki) = (folder.join("data").join("series"), folder.join("data").join("pki"));
     system.stop()?;
     let durable = Durable { groups, rows, bytes: bytes_of(&data)?, peak_kib };
