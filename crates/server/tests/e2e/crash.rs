@@ -15,13 +15,13 @@ const DEVICES: u64 = 200;
 const SIZE: usize = 256 * 1024;
 
 /// The fleet, on threads of its own: the test itself waits and kills.
-struct Devices {
+pub(crate) struct Devices {
     runtime: tokio::runtime::Runtime,
     fleet: FleetHandle,
 }
 
 impl Devices {
-    fn start(server: &Server, count: u64, shares: Shares) -> Self {
+    pub(crate) fn start(server: &Server, count: u64, shares: Shares) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -31,16 +31,16 @@ impl Devices {
         Self { runtime, fleet }
     }
 
-    fn counters(&self) -> &Counters {
+    pub(crate) fn counters(&self) -> &Counters {
         self.fleet.counters()
     }
 
-    fn until_all_online(&self) {
+    pub(crate) fn until_all_online(&self) {
         let all = self.fleet.devices();
         until("the fleet is connected", || (self.counters().online.load(Relaxed) == all).then_some(()));
     }
 
-    fn stop(self) -> Report {
+    pub(crate) fn stop(self) -> Report {
         let report = self.runtime.block_on(self.fleet.stop());
         println!("{report}");
         report

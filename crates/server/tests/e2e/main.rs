@@ -1,5 +1,6 @@
 //! The real program seen from outside: started, killed, spoken to by foreign clients.
 
+mod backup;
 mod cancel_away;
 mod contents;
 mod crash;
@@ -11,5 +12,6 @@ mod life;
 mod old_device;
 mod old_fleet;
 mod password;
+mod registration;
 mod renewal;
 mod tls;

@@ -186,6 +186,11 @@ impl Server {
         });
     }
 
+    /// Sets a key of the configuration for the next start.
+    pub(crate) fn set(&mut self, setting: &str) {
+        self.settings.push(setting.to_owned());
+    }
+
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
