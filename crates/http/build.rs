@@ -15,7 +15,7 @@ fn main() {
         collect(&dist, &dist, &mut files);
     }
     files.sort();
-    let mut table = String::from("pub(super) static FILES: &[File] = &[\n");
+    let mut table = String::from("static FILES: &[File] = &[\n");
     for (name, path) in &files {
         let _ = writeln!(table, "    File {{ path: {name:?}, bytes: include_bytes!({path:?}) }},");
     }

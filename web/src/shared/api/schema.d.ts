@@ -21,6 +21,65 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a backup of everything while the server works, and streams it, encrypted to the recipient. For administrators; one at a
+         *     time. A backup that broke off on the way is known by its end: `argosy backup --verify`. Its answer is never kept, so there is
+         *     no idempotency key.
+         */
+        post: operations["createBackup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ca/imported": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The CAs that were imported. */
+        get: operations["listImportedCas"];
+        put?: never;
+        /**
+         * Accepts the clients of a CA of an older system from now on, by import row. With its key, our server certificate is served under it
+         *     too. The same certificate again is no error: a key that was missing is added. For administrators.
+         */
+        post: operations["importCa"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ca/imported/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** No longer accepts the clients of an imported CA, and deletes its key. For administrators. */
+        delete: operations["removeImportedCa"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ca/roots.pem": {
         parameters: {
             query?: never;
@@ -30,6 +89,131 @@ export interface paths {
         };
         /** The roots that devices and clients must trust, PEM. Public: a root is no secret. */
         get: operations["caRoots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Contents, newest first. */
+        get: operations["listContents"];
+        put?: never;
+        /**
+         * Makes content of an uploaded file for the product's display, and registers it. The answer comes when it is made: a second or two
+         *     for a large picture. What is damaged, too large or for another display is refused with what is wrong.
+         */
+        post: operations["createContent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One content, and how many devices show it now. */
+        get: operations["getContent"];
+        put?: never;
+        post?: never;
+        /** Removes a content that no deployment refers to. One that was deployed is withdrawn instead (`PATCH`). */
+        delete: operations["deleteContent"];
+        options?: never;
+        head?: never;
+        /** Changes a content's title, description and state. Its files never change: upload another content instead. */
+        patch: operations["changeContent"];
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The devices that show this content now, by id. */
+        get: operations["contentDevices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The binary that devices download. */
+        get: operations["contentFile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/original": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The picture as it was uploaded (a ready binary is its own original). */
+        get: operations["contentOriginal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the display shows, pixel by pixel. */
+        get: operations["contentPreview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contents/{id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same, small. */
+        get: operations["contentThumbnail"];
         put?: never;
         post?: never;
         delete?: never;
@@ -65,8 +249,28 @@ export interface paths {
         /** Deployments, newest first, with their counts. */
         get: operations["listDeployments"];
         put?: never;
-        /** Deploys a firmware. The target is fixed now and worked out in the background. */
+        /** Deploys a firmware, or contents. The target is fixed now and worked out in the background. */
         post: operations["createDeployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a deployment would do, without making it: how many devices get it now, how many of them are connected, and how much each
+         *     downloads. Everything that would refuse the deployment refuses the preview, but for an empty target: that is 0 devices.
+         */
+        post: operations["previewDeployment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -116,6 +320,23 @@ export interface paths {
         };
         /** The device updates of a deployment, by device id. */
         get: operations["listDeploymentDevices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deployments/{id}/downloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Steps of the deployment's downloads on all devices, newest first. */
+        get: operations["deploymentDownloads"];
         put?: never;
         post?: never;
         delete?: never;
@@ -224,7 +445,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counts of all devices. */
+        /** Counts of all devices, or of those of a product, a group, a region. */
         get: operations["deviceCounts"];
         put?: never;
         post?: never;
@@ -245,6 +466,26 @@ export interface paths {
         get: operations["deviceEvents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Imports up to 500 devices of an older system with their identities there, all or none. What is there already stays as it is, so a
+         *     file that was cut off can be sent again.
+         */
+        post: operations["importDevices"];
         delete?: never;
         options?: never;
         head?: never;
@@ -314,8 +555,79 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Revokes a certificate for ever, and cuts the connection that was made with it. */
+        /**
+         * Revokes a certificate for ever, and cuts the connection that was made with it. It is in the list of revocations from now on, and no
+         *     restore brings it back.
+         */
         delete: operations["revokeCertificate"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/certificates/{serial}/allow-expired": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a device that slept past the end of its certificate connect with it, for renewal and nothing else, until a given time. */
+        post: operations["allowExpired"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/content-history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How what the device shows has changed, newest first. Its first word is no change. */
+        get: operations["contentHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/contents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the device shows, against what it was last sent. */
+        get: operations["deviceContents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/downloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Steps of the device's downloads, newest first: as it told them, and when. Progress is kept at its start and at each quarter. */
+        get: operations["deviceDownloads"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -330,6 +642,94 @@ export interface paths {
         };
         /** What the device ran and how it came to, newest first. */
         get: operations["firmwareHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The last that the device said: its status, and the last row of each of its streams. */
+        get: operations["deviceLatest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Error logs of the device, newest first. */
+        get: operations["deviceLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Curves of the device's measures, down-sampled to the points asked for: of each point the least, the mean and the greatest value.
+         *     Where the device said nothing there is a gap, not a line.
+         */
+        get: operations["deviceMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When the device came and went, newest first. A crash of the server may lose its last moments. */
+        get: operations["devicePresence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/devices/{key}/streams/{stream}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rows that the device sent on `data/{stream}`, newest first. */
+        get: operations["deviceStream"];
         put?: never;
         post?: never;
         delete?: never;
@@ -466,6 +866,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the server is held (after a restore), and what it would send if it were resumed. */
+        get: operations["getHold"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login": {
         parameters: {
             query?: never;
@@ -494,6 +911,23 @@ export interface paths {
         put?: never;
         /** Ends the session of the cookie. A token stays good until it is deleted. */
         post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Error logs of the fleet, newest first. A search through much may give pages with fewer rows than asked, or none, that have a `next`. */
+        get: operations["listLogs"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -625,6 +1059,99 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/registration-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Codes, newest first, without their digits. Those that ended are listed for 30 days. */
+        get: operations["listRegistrationCodes"];
+        put?: never;
+        /**
+         * Makes a six-digit code. It is shown this once: a repeat with the same idempotency key gets the same answer, which is kept
+         *     sealed under the server's key.
+         */
+        post: operations["createRegistrationCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registration-codes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One code, without its digits: who waits for a device to use it looks here. */
+        get: operations["getRegistrationCode"];
+        put?: never;
+        post?: never;
+        /** Revokes a code: no device can use it any more. It stays in the list. */
+        delete: operations["revokeRegistrationCode"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the hold of a restored server: everything that `GET /hold` lists is sent and issued from now on. For administrators. */
+        post: operations["resumeServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/revocations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that was revoked, oldest first. */
+        get: operations["listRevocations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sales": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sales, summed by what is asked for: any of device, group, region and item, and by hour or day of the time zone given. Groups and
+         *     regions are those that the devices are in now.
+         */
+        get: operations["sumSales"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sessions": {
         parameters: {
             query?: never;
@@ -734,6 +1261,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/crl/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The current list of revoked certificates of an issuer: `device.crl` (DER) or `device.pem` for our device CA, the id of an imported
+         *     CA instead of `device` for that one. Public. A new one is made at every revocation, and when half of its life is over.
+         */
+        get: operations["crl"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -789,6 +1336,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Lets a device renew with a certificate that has ended. */
+        AllowExpiredRequest: {
+            until?: null | components["schemas"]["Time"];
+        };
         /** @description Who did what, when. */
         AuditView: {
             /** @description What: `deployment.create`, … */
@@ -841,6 +1392,8 @@ export interface components {
             product: string;
             /** @description Their region (code or `id:42`). */
             region?: string | null;
+            /** @description Only their identities are made known: they take no part until they register themselves with a code (or are activated). */
+            unregistered?: boolean;
         };
         /** @description The registered batch, in the order of the request. */
         BatchDevicesResponse: {
@@ -851,6 +1404,8 @@ export interface components {
         };
         /** @description A device's certificates, newest first. */
         CertificateList: {
+            /** @description Its identities of imported CAs. */
+            imported?: components["schemas"]["ImportedIdentityView"][];
             /** @description The certificates. */
             items: components["schemas"]["CertificateView"][];
         };
@@ -863,16 +1418,26 @@ export interface components {
         CertificateView: {
             /** @description When it was issued. */
             created_at: components["schemas"]["Time"];
+            expired_allowed_until?: null | components["schemas"]["Time"];
             /** @description Issuer. */
             issuer: string;
             /** @description Valid until. */
             not_after: components["schemas"]["Time"];
             /** @description Valid from. */
             not_before: components["schemas"]["Time"];
+            retires_at?: null | components["schemas"]["Time"];
             /** @description Serial number, lower-case hexadecimal. */
             serial: string;
             /** @description Lets in or not. */
             state: components["schemas"]["CertificateState"];
+        };
+        /** @description A change of a content. What is absent stays. */
+        ChangeContentRequest: {
+            /** @description New text. */
+            description?: string | null;
+            state?: null | components["schemas"]["ContentState"];
+            /** @description New title. */
+            title?: string | null;
         };
         /** @description Which devices a change of many is for: `keys`, or every device that `filter` selects. */
         ChangeDevicesRequest: {
@@ -903,20 +1468,153 @@ export interface components {
             /** @description The new one: 12 characters at least, 256 bytes at most. */
             new: string;
         };
-        /** @description Deploys a firmware. Send an `Idempotency-Key`, so that a repeat after a lost answer does not deploy twice. */
+        /**
+         * @description How a device came to show what it shows.
+         * @enum {string}
+         */
+        ContentChangeKind: "updated" | "reported";
+        /** @description One change of what a device shows. */
+        ContentChangeView: {
+            /** @description When the server learnt of it. */
+            at: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description The deployment that sent it, if one did.
+             */
+            deployment_id?: number | null;
+            /** @description How it came. */
+            kind: components["schemas"]["ContentChangeKind"];
+            /** @description What it shows since. */
+            shown: components["schemas"]["ShownFile"][];
+        };
+        /**
+         * @description How a picture that has not the display's shape is brought onto it.
+         * @enum {string}
+         */
+        ContentFit: "fit" | "fill";
+        /**
+         * @description How a content's binary came to be.
+         * @enum {string}
+         */
+        ContentMade: "converted" | "ready";
+        /**
+         * @description What was uploaded.
+         * @enum {string}
+         */
+        ContentSource: "png" | "jpeg" | "webp" | "lvgl";
+        /**
+         * @description Whether a content may be deployed.
+         * @enum {string}
+         */
+        ContentState: "available" | "withdrawn";
+        /** @description A registered content. Its files never change: their addresses may be cached for ever. */
+        ContentView: {
+            /**
+             * Format: int64
+             * @description `file_info.id` of its binary: what devices download it by, and report that they show.
+             */
+            artifact: number;
+            /** @description The colour behind it, `#rrggbb`. */
+            background?: string | null;
+            /** @description Colour format of its binary, as LVGL names it. */
+            color_format: string;
+            /** @description When it was registered. */
+            created_at: components["schemas"]["Time"];
+            /** @description Free text. */
+            description: string;
+            /** @description The uploaded file's name. */
+            file_name: string;
+            fit?: null | components["schemas"]["ContentFit"];
+            /**
+             * Format: int32
+             * @description Pixels down of its binary.
+             */
+            height: number;
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description How the binary came to be. */
+            made: components["schemas"]["ContentMade"];
+            /** @description A PNG of what the display shows, pixel by pixel, as a path on this server. */
+            preview_path: string;
+            /** @description For which hardware model. */
+            product: components["schemas"]["NamedRef"];
+            /** @description SHA-256 of its binary, lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Devices that show it now (`GET /contents/{id}` only).
+             */
+            shown_by?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of its binary.
+             */
+            size: number;
+            /** @description What was uploaded. */
+            source: components["schemas"]["ContentSource"];
+            /**
+             * Format: int32
+             * @description Pixels down of the uploaded picture.
+             */
+            source_height: number;
+            /**
+             * Format: int32
+             * @description Pixels across of the uploaded picture.
+             */
+            source_width: number;
+            /** @description Whether it may be deployed. */
+            state: components["schemas"]["ContentState"];
+            /** @description A small PNG, as a path on this server. */
+            thumbnail_path: string;
+            /** @description Its title. */
+            title: string;
+            /**
+             * Format: int32
+             * @description Pixels across of its binary.
+             */
+            width: number;
+        };
+        /** @description Asks for a backup. The answer is the backup itself: an age file for that recipient. */
+        CreateBackupRequest: {
+            /** @description The public key that it is encrypted to: `age1…`. The server never learns what opens it. */
+            recipient: string;
+        };
+        /** @description Makes content of an uploaded file and registers it. */
+        CreateContentRequest: {
+            /** @description Colour of bars, and of what a transparent picture lets through: `#rrggbb`; black if absent. */
+            background?: string | null;
+            /** @description Free text. */
+            description?: string | null;
+            fit?: null | components["schemas"]["ContentFit"];
+            /** @description For which hardware model (name or `id:42`); it must have a display. */
+            product: string;
+            /** @description Its title; the same title (case of ASCII letters aside) is refused with 409. */
+            title: string;
+            /** @description The upload: a PNG, JPEG or WebP picture, or an LVGL 8 `.bin` that is ready for the product's display. Told apart by its bytes. */
+            upload_id: string;
+        };
+        /** @description Deploys a firmware, or contents. Send an `Idempotency-Key`, so that a repeat after a lost answer does not deploy twice. */
         CreateDeploymentRequest: {
+            /**
+             * @description Instead of a firmware: contents (title or `id:42`), 1 to 16 of one product, in the order in which they are shown. They replace
+             *     whatever a device shows: what is left out is taken away.
+             */
+            contents?: string[];
             /**
              * Format: int64
              * @description The firmware, by id. Or give `product` and `version`.
              */
             firmware?: number | null;
-            /** @description Name for people; made from file name and version if absent. */
+            /** @description Name for people; made from file name and version, or from titles, if absent. */
             name?: string | null;
             /** @description How it goes; the defaults if absent. */
             policy?: components["schemas"]["PolicyRequest"];
             /** @description Its hardware model (name or `id:42`), with `version`. */
             product?: string | null;
-            /** @description To which devices. Only devices of the firmware's product are taken. */
+            /** @description To which devices. Only devices of the product are taken. */
             target: components["schemas"]["DeploymentTarget"];
             /** @description Its version, with `product`; 409 if several files have it. */
             version?: string | null;
@@ -939,6 +1637,8 @@ export interface components {
             product: string;
             /** @description Its region (code or `id:42`). */
             region?: string | null;
+            /** @description Only its identity is made known: it takes no part until it registers itself with a code (or is activated). */
+            unregistered?: boolean;
         };
         /** @description A registered device, with its certificate if one was asked for. */
         CreateDeviceResponse: components["schemas"]["DeviceView"] & {
@@ -959,6 +1659,32 @@ export interface components {
             upload_id: string;
             /** @description Its version: 1 to 64 printable ASCII characters without blanks. */
             version: string;
+        };
+        /** @description Asks for a code. */
+        CreateRegistrationCodeRequest: {
+            /** @description What the device is called. If absent: what an operator called it before; else what it calls itself; else its key. */
+            device_name?: string | null;
+            /** @description The group that the device joins (name or `id:42`). */
+            group: string;
+            /** @description Only a device of this product can use it (name or `id:42`). */
+            product: string;
+            /** @description The region that the device is in (code or `id:42`). */
+            region: string;
+        };
+        /** @description A new code. Its digits are shown this one time. */
+        CreateRegistrationCodeResponse: components["schemas"]["RegistrationCodeView"] & {
+            /** @description The six digits, leading zeros among them. A secret while it lives. */
+            code: string;
+            /**
+             * Format: int32
+             * @description That difference, in seconds.
+             */
+            expires_in_s: number;
+            /**
+             * @description The server's time when this was answered: `expires_at` minus this is what a countdown begins with, whatever the
+             *     clock of who shows it.
+             */
+            server_time: components["schemas"]["Time"];
         };
         /** @description Asks for a bearer token. */
         CreateTokenRequest: {
@@ -997,6 +1723,13 @@ export interface components {
             /** @description The same as an absolute URL. */
             upload_url: string;
         };
+        /** @description One curve. */
+        CurveView: {
+            /** @description As asked. */
+            metric: string;
+            /** @description One after the other; null is a gap: the device said nothing then. */
+            points: (null | components["schemas"]["PointView"])[];
+        };
         /** @description A message of a device that could not be understood. */
         DeadLetterView: {
             /**
@@ -1014,6 +1747,28 @@ export interface components {
             received_at: components["schemas"]["Time"];
             /** @description Its topic. */
             topic: string;
+        };
+        /** @description A content that a deployment carries, as it was when the deployment was made. */
+        DeployedContent: {
+            /**
+             * Format: int64
+             * @description `file_info.id` of its binary.
+             */
+            artifact: number;
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description SHA-256 of its binary, lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes of its binary.
+             */
+            size: number;
+            /** @description Its title then. */
+            title: string;
         };
         /** @description What is deployed. */
         DeployedFirmware: {
@@ -1047,6 +1802,31 @@ export interface components {
             devices: components["schemas"]["DeviceUpdateView"][];
             /** @description More devices changed than are listed: read the list if they matter. */
             truncated: boolean;
+        };
+        /**
+         * @description What a deployment carries.
+         * @enum {string}
+         */
+        DeploymentKind: "firmware" | "content";
+        /** @description What a deployment would do, were it made now. */
+        DeploymentPreview: {
+            /**
+             * Format: int64
+             * @description Bytes that each of them downloads, before any that already run it are left out.
+             */
+            bytes_per_device: number;
+            /**
+             * Format: int64
+             * @description Active devices of the product in the target.
+             */
+            devices: number;
+            /** @description The name that it would have. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Those of them that are connected now.
+             */
+            online: number;
         };
         /** @description Device updates of a deployment, counted. */
         DeploymentProgress: {
@@ -1112,22 +1892,27 @@ export interface components {
         };
         /** @description A deployment. Counts are read from the device updates themselves: they are exact. */
         DeploymentView: {
+            /** @description The contents, in order, if it carries contents. */
+            contents?: components["schemas"]["DeployedContent"][];
             /** @description When it was made. */
             created_at: components["schemas"]["Time"];
             finished_at?: null | components["schemas"]["Time"];
-            /** @description What is deployed. */
-            firmware: components["schemas"]["DeployedFirmware"];
+            firmware?: null | components["schemas"]["DeployedFirmware"];
             /**
              * Format: int64
              * @description Row id.
              */
             id: number;
+            /** @description What it carries. */
+            kind: components["schemas"]["DeploymentKind"];
             /** @description Name for people. */
             name: string;
             /** @description All targets have been worked out: `total` does not grow any more. */
             planned: boolean;
             /** @description How it goes. */
             policy: components["schemas"]["PolicyView"];
+            /** @description For devices of this hardware model. */
+            product: components["schemas"]["NamedRef"];
             /** @description Its device updates, counted. */
             progress: components["schemas"]["DeploymentProgress"];
             started_at?: null | components["schemas"]["Time"];
@@ -1147,10 +1932,30 @@ export interface components {
             /** @description New region (code or `id:42`), or `null`. */
             region?: string | null;
         };
-        /** @description Counts of all devices. */
+        /** @description What a device shows, against what it was sent. */
+        DeviceContentsView: {
+            /**
+             * Format: int64
+             * @description That deployment.
+             */
+            deployment_id?: number | null;
+            display?: null | components["schemas"]["DisplayProfile"];
+            /** @description What the last content deployment that succeeded on it was, in that deployment's order; absent: none yet. */
+            expected?: components["schemas"]["ShownFile"][] | null;
+            /** @description It shows something else than it was sent. */
+            mismatch: boolean;
+            /** @description By the device's own word; else by its download results. */
+            reported: boolean;
+            /** @description What it shows; absent: it never said and was never sent anything. */
+            shown?: components["schemas"]["ShownFile"][] | null;
+            since?: null | components["schemas"]["Time"];
+        };
+        /** @description Counts of devices: exact. `online` follows a connection or its end within moments (the next group commit). */
         DeviceCounts: {
             /** @description By group. */
             by_group: components["schemas"]["GroupCount"][];
+            /** @description By product. */
+            by_product: components["schemas"]["ProductCount"][];
             /** @description By region. */
             by_region: components["schemas"]["RegionCount"][];
             /** @description By state. */
@@ -1159,6 +1964,11 @@ export interface components {
             };
             /** @description By reported version, most first, 100 at most. */
             by_version: components["schemas"]["VersionCount"][];
+            /**
+             * Format: int64
+             * @description Showing other contents than they were sent.
+             */
+            contents_mismatch: number;
             /**
              * Format: int64
              * @description Connected now.
@@ -1268,6 +2078,8 @@ export interface components {
             };
             /** @description What its agent can do. */
             capabilities: string[];
+            /** @description It shows other contents than it was last sent with success. */
+            contents_mismatch: boolean;
             /** @description When it was registered. */
             created_at: components["schemas"]["Time"];
             /**
@@ -1337,6 +2149,48 @@ export interface components {
          * @enum {string}
          */
         Door: "mtls" | "plain";
+        /** @description A step of a download. */
+        DownloadEventView: {
+            /** @description When it came, by the server's clock. */
+            at: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Bytes that the device had then.
+             */
+            bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Of which deployment.
+             */
+            deployment_id: number;
+            /** @description Whose. */
+            device: string;
+            device_time?: null | components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description The time that it took as the device told it, in its own unit.
+             */
+            download_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description What the device said to it. */
+            message?: string | null;
+            /**
+             * Format: int32
+             * @description Percent of the whole.
+             */
+            percent?: number | null;
+            /**
+             * Format: double
+             * @description The speed as the device told it, in its own unit.
+             */
+            speed_kbps?: number | null;
+            /** @description What happened. */
+            step: string;
+        };
         /** @description A URL to download the file from, bound to the caller. */
         DownloadUrlResponse: {
             /** @description Until when it works. */
@@ -1411,6 +2265,11 @@ export interface components {
              */
             count: number;
             group?: null | components["schemas"]["NamedRef"];
+            /**
+             * Format: int64
+             * @description Those of them that are connected now.
+             */
+            online: number;
         };
         /** @description What a group is made with, and what `PUT` replaces. */
         GroupSpec: {
@@ -1423,11 +2282,69 @@ export interface components {
             created_at: components["schemas"]["Time"];
             /**
              * Format: int64
+             * @description Devices in it.
+             */
+            devices: number;
+            /**
+             * Format: int64
              * @description Row id.
              */
             id: number;
             /** @description Unique name. */
             name: string;
+            /**
+             * Format: int64
+             * @description Those of them that are connected now.
+             */
+            online: number;
+        };
+        /** @description A deployment that goes on when the server is resumed. */
+        HeldDeployment: {
+            /**
+             * Format: int64
+             * @description Devices that are done with it, however it ended.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /**
+             * Format: int64
+             * @description Devices that had been sent it: they are asked again if they say nothing.
+             */
+            in_flight: number;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Devices that are still to be sent it.
+             */
+            pending: number;
+            /** @description Its state. */
+            state: components["schemas"]["DeploymentState"];
+        };
+        /** @description Whether the server is held, and what it would send if it were resumed. */
+        HoldView: {
+            backup_at?: null | components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Requests of devices for certificates that came while it was held: they are answered at once.
+             */
+            certificate_requests?: number;
+            /** @description Deployments that go on when it is resumed, oldest first. */
+            deployments?: components["schemas"]["HeldDeployment"][];
+            /** @description Whether it is held: it records, dispatches nothing and issues nothing. */
+            held: boolean;
+            /**
+             * Format: int64
+             * @description Requests and cancels that were decided and not sent: they are sent at once.
+             */
+            outbox?: number;
+            /** @description Why. */
+            reason?: string | null;
+            since?: null | components["schemas"]["Time"];
         };
         /** @description What was read in the image itself. */
         ImageFacts: {
@@ -1452,6 +2369,83 @@ export interface components {
          * @enum {string}
          */
         ImageFormat: "esp-idf" | "raw";
+        /** @description Imports a CA of an older system: its clients are accepted by import row. */
+        ImportCaRequest: {
+            /** @description The CA's certificate, PEM; exactly one. */
+            certificate_pem: string;
+            /**
+             * @description Its private key, PEM, not encrypted. With it boards that trust only this CA can verify our server, and its revocations are
+             *     listed. It is stored with mode 0600 and never shown again.
+             */
+            key_pem?: string | null;
+        };
+        /** @description A device of an older system, with its identity there. */
+        ImportDevice: {
+            /** @description The common name of its certificates there. Give this or `serial`; neither for a device without a certificate. */
+            cn?: string | null;
+            /** @description Its group. */
+            group?: string | null;
+            /** @description Its CA, by id or name; the only one that was imported if absent. */
+            issuer?: string | null;
+            /** @description Its key, kept. */
+            key: string;
+            /** @description Its name; the key if none. */
+            name?: string | null;
+            /** @description Its product. */
+            product: string;
+            /** @description Its region. */
+            region?: string | null;
+            /** @description The serial number of its certificate there, hexadecimal, as `openssl x509 -serial` shows it. */
+            serial?: string | null;
+        };
+        /** @description Imports devices. */
+        ImportDevicesRequest: {
+            /** @description 1 to 500 devices; all or none. */
+            devices: components["schemas"]["ImportDevice"][];
+        };
+        /** @description What an import did. */
+        ImportDevicesResponse: {
+            /**
+             * Format: int64
+             * @description Devices that were not there yet.
+             */
+            created: number;
+            /**
+             * Format: int64
+             * @description Identities that were not there yet.
+             */
+            identities: number;
+        };
+        /** @description The imported CAs. */
+        ImportedCaList: {
+            /** @description By id. */
+            items: components["schemas"]["ImportedCaView"][];
+        };
+        /** @description An imported CA. */
+        ImportedCaView: {
+            /** @description Whether its private key is here. */
+            has_key: boolean;
+            /** @description Its id: the first 16 hexadecimal digits of its certificate's SHA-256. */
+            id: string;
+            /** @description The kind of its key. */
+            key_kind: string;
+            /** @description Its name, as the issuer of its certificates. */
+            name: string;
+            /** @description Valid until. */
+            not_after: components["schemas"]["Time"];
+            /** @description Valid from. */
+            not_before: components["schemas"]["Time"];
+        };
+        /** @description An identity of an imported CA. */
+        ImportedIdentityView: {
+            /** @description `cn` or `serial`. */
+            by: string;
+            /** @description The imported CA's name. */
+            issuer: string;
+            retires_at?: null | components["schemas"]["Time"];
+            /** @description The common name or serial number. */
+            value: string;
+        };
         /** @description Asks for a certificate. */
         IssueCertificateRequest: {
             /** @description The certificate request, PEM. Its subject is ignored. */
@@ -1477,6 +2471,32 @@ export interface components {
             /** @description Serial number, lower-case hexadecimal. */
             serial: string;
         };
+        /** @description The last that a device said. */
+        LatestView: {
+            /** @description Its last `status/system`, in the words of the protocol, with `received_at`. */
+            status?: Record<string, never> | null;
+            /** @description The last row of each of its streams, by name. */
+            streams: {
+                [key: string]: components["schemas"]["StreamRowView"];
+            };
+        };
+        /** @description One error log. */
+        LogView: {
+            /** @description When it came, by the server's clock. */
+            at: components["schemas"]["Time"];
+            /** @description Whose. */
+            device: string;
+            device_time?: null | components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description The part of the firmware that speaks. */
+            tag: string;
+            /** @description What it says. */
+            text: string;
+        };
         /** @description Name and password. */
         LoginRequest: {
             /** @description Login name. */
@@ -1501,6 +2521,20 @@ export interface components {
             user: components["schemas"]["UserView"];
             /** @description How: `session` or `token`. */
             via: string;
+        };
+        /** @description Curves of a device, down-sampled. */
+        MetricsView: {
+            /** @description The curves, in the order asked. */
+            curves: components["schemas"]["CurveView"][];
+            /** @description When the first point's time begins. */
+            from: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Milliseconds of a point.
+             */
+            step_ms: number;
+            /** @description When the last one's ends. */
+            to: components["schemas"]["Time"];
         };
         /** @description Names something by id and by name. */
         NamedRef: {
@@ -1541,6 +2575,100 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_ContentChangeView: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description When the server learnt of it. */
+                at: components["schemas"]["Time"];
+                /**
+                 * Format: int64
+                 * @description The deployment that sent it, if one did.
+                 */
+                deployment_id?: number | null;
+                /** @description How it came. */
+                kind: components["schemas"]["ContentChangeKind"];
+                /** @description What it shows since. */
+                shown: components["schemas"]["ShownFile"][];
+            }[];
+            /** @description The `cursor` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ContentView: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description `file_info.id` of its binary: what devices download it by, and report that they show.
+                 */
+                artifact: number;
+                /** @description The colour behind it, `#rrggbb`. */
+                background?: string | null;
+                /** @description Colour format of its binary, as LVGL names it. */
+                color_format: string;
+                /** @description When it was registered. */
+                created_at: components["schemas"]["Time"];
+                /** @description Free text. */
+                description: string;
+                /** @description The uploaded file's name. */
+                file_name: string;
+                fit?: null | components["schemas"]["ContentFit"];
+                /**
+                 * Format: int32
+                 * @description Pixels down of its binary.
+                 */
+                height: number;
+                /**
+                 * Format: int64
+                 * @description Row id.
+                 */
+                id: number;
+                /** @description How the binary came to be. */
+                made: components["schemas"]["ContentMade"];
+                /** @description A PNG of what the display shows, pixel by pixel, as a path on this server. */
+                preview_path: string;
+                /** @description For which hardware model. */
+                product: components["schemas"]["NamedRef"];
+                /** @description SHA-256 of its binary, lower-case hexadecimal. */
+                sha256: string;
+                /**
+                 * Format: int64
+                 * @description Devices that show it now (`GET /contents/{id}` only).
+                 */
+                shown_by?: number | null;
+                /**
+                 * Format: int64
+                 * @description Bytes of its binary.
+                 */
+                size: number;
+                /** @description What was uploaded. */
+                source: components["schemas"]["ContentSource"];
+                /**
+                 * Format: int32
+                 * @description Pixels down of the uploaded picture.
+                 */
+                source_height: number;
+                /**
+                 * Format: int32
+                 * @description Pixels across of the uploaded picture.
+                 */
+                source_width: number;
+                /** @description Whether it may be deployed. */
+                state: components["schemas"]["ContentState"];
+                /** @description A small PNG, as a path on this server. */
+                thumbnail_path: string;
+                /** @description Its title. */
+                title: string;
+                /**
+                 * Format: int32
+                 * @description Pixels across of its binary.
+                 */
+                width: number;
+            }[];
+            /** @description The `cursor` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_DeadLetterView: {
             /** @description The rows, in the list's order. */
             items: {
@@ -1567,22 +2695,27 @@ export interface components {
         Page_DeploymentView: {
             /** @description The rows, in the list's order. */
             items: {
+                /** @description The contents, in order, if it carries contents. */
+                contents?: components["schemas"]["DeployedContent"][];
                 /** @description When it was made. */
                 created_at: components["schemas"]["Time"];
                 finished_at?: null | components["schemas"]["Time"];
-                /** @description What is deployed. */
-                firmware: components["schemas"]["DeployedFirmware"];
+                firmware?: null | components["schemas"]["DeployedFirmware"];
                 /**
                  * Format: int64
                  * @description Row id.
                  */
                 id: number;
+                /** @description What it carries. */
+                kind: components["schemas"]["DeploymentKind"];
                 /** @description Name for people. */
                 name: string;
                 /** @description All targets have been worked out: `total` does not grow any more. */
                 planned: boolean;
                 /** @description How it goes. */
                 policy: components["schemas"]["PolicyView"];
+                /** @description For devices of this hardware model. */
+                product: components["schemas"]["NamedRef"];
                 /** @description Its device updates, counted. */
                 progress: components["schemas"]["DeploymentProgress"];
                 started_at?: null | components["schemas"]["Time"];
@@ -1661,6 +2794,8 @@ export interface components {
                 };
                 /** @description What its agent can do. */
                 capabilities: string[];
+                /** @description It shows other contents than it was last sent with success. */
+                contents_mismatch: boolean;
                 /** @description When it was registered. */
                 created_at: components["schemas"]["Time"];
                 /**
@@ -1695,6 +2830,53 @@ export interface components {
                 status?: Record<string, never> | null;
                 /** @description When its registration was last changed. */
                 updated_at: components["schemas"]["Time"];
+            }[];
+            /** @description The `cursor` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_DownloadEventView: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description When it came, by the server's clock. */
+                at: components["schemas"]["Time"];
+                /**
+                 * Format: int64
+                 * @description Bytes that the device had then.
+                 */
+                bytes?: number | null;
+                /**
+                 * Format: int64
+                 * @description Of which deployment.
+                 */
+                deployment_id: number;
+                /** @description Whose. */
+                device: string;
+                device_time?: null | components["schemas"]["Time"];
+                /**
+                 * Format: int64
+                 * @description The time that it took as the device told it, in its own unit.
+                 */
+                download_ms?: number | null;
+                /**
+                 * Format: int64
+                 * @description Row id.
+                 */
+                id: number;
+                /** @description What the device said to it. */
+                message?: string | null;
+                /**
+                 * Format: int32
+                 * @description Percent of the whole.
+                 */
+                percent?: number | null;
+                /**
+                 * Format: double
+                 * @description The speed as the device told it, in its own unit.
+                 */
+                speed_kbps?: number | null;
+                /** @description What happened. */
+                step: string;
             }[];
             /** @description The `cursor` of the next page; absent on the last one. */
             next?: string | null;
@@ -1764,11 +2946,60 @@ export interface components {
                 created_at: components["schemas"]["Time"];
                 /**
                  * Format: int64
+                 * @description Devices in it.
+                 */
+                devices: number;
+                /**
+                 * Format: int64
                  * @description Row id.
                  */
                 id: number;
                 /** @description Unique name. */
                 name: string;
+                /**
+                 * Format: int64
+                 * @description Those of them that are connected now.
+                 */
+                online: number;
+            }[];
+            /** @description The `cursor` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_LogView: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description When it came, by the server's clock. */
+                at: components["schemas"]["Time"];
+                /** @description Whose. */
+                device: string;
+                device_time?: null | components["schemas"]["Time"];
+                /**
+                 * Format: int64
+                 * @description Row id.
+                 */
+                id: number;
+                /** @description The part of the firmware that speaks. */
+                tag: string;
+                /** @description What it says. */
+                text: string;
+            }[];
+            /** @description The `cursor` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_PresenceView: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description When. */
+                at: components["schemas"]["Time"];
+                /**
+                 * Format: int64
+                 * @description Row id.
+                 */
+                id: number;
+                /** @description Connected since then, or gone. */
+                online: boolean;
             }[];
             /** @description The `cursor` of the next page; absent on the last one. */
             next?: string | null;
@@ -1810,11 +3041,73 @@ export interface components {
                 created_at: components["schemas"]["Time"];
                 /**
                  * Format: int64
+                 * @description Devices in it.
+                 */
+                devices: number;
+                /**
+                 * Format: int64
                  * @description Row id.
                  */
                 id: number;
                 /** @description Name for people. */
                 name: string;
+                /**
+                 * Format: int64
+                 * @description Those of them that are connected now.
+                 */
+                online: number;
+            }[];
+            /** @description The `cursor` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_RegistrationCodeView: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description When it was made. */
+                created_at: components["schemas"]["Time"];
+                /** @description Who made it: `user:alice`, `token:ci`. */
+                created_by: string;
+                /** @description What the device is called, if the code says so. */
+                device_name?: string | null;
+                ended_at?: null | components["schemas"]["Time"];
+                /** @description From when on it cannot be used. */
+                expires_at: components["schemas"]["Time"];
+                /** @description The group that the device joins. */
+                group: components["schemas"]["NamedRef"];
+                /**
+                 * Format: int64
+                 * @description Row id.
+                 */
+                id: number;
+                /** @description Only a device of this product can use it. */
+                product: components["schemas"]["NamedRef"];
+                /** @description The region that the device is in. */
+                region: components["schemas"]["RegionRef"];
+                /** @description Who revoked it. */
+                revoked_by?: string | null;
+                /** @description What has become of it. */
+                state: components["schemas"]["RegistrationCodeState"];
+                /** @description The key of the device that was registered with it. */
+                used_by?: string | null;
+            }[];
+            /** @description The `cursor` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_RevocationView: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description The device whose it was. */
+                device: string;
+                /** @description The certificate's issuer. */
+                issuer: string;
+                /** @description Why. */
+                reason: components["schemas"]["RevocationReason"];
+                /** @description When. */
+                revoked_at: components["schemas"]["Time"];
+                /** @description Its serial number, lower-case hexadecimal. */
+                serial: string;
             }[];
             /** @description The `cursor` of the next page; absent on the last one. */
             next?: string | null;
@@ -1846,6 +3139,19 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_StreamRowView: {
+            /** @description The rows, in the list's order. */
+            items: {
+                /** @description When it came, by the server's clock. */
+                at: components["schemas"]["Time"];
+                device_time?: null | components["schemas"]["Time"];
+                /** @description Its columns: numbers, texts, booleans. */
+                values: Record<string, never>;
+            }[];
+            /** @description The `cursor` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_TokenView: {
             /** @description The rows, in the list's order. */
             items: {
@@ -1862,6 +3168,29 @@ export interface components {
             }[];
             /** @description The `cursor` of the next page; absent on the last one. */
             next?: string | null;
+        };
+        /** @description One point: the values of its time. */
+        PointView: {
+            /**
+             * Format: double
+             * @description The mean.
+             */
+            avg: number;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /**
+             * Format: double
+             * @description The greatest.
+             */
+            max: number;
+            /**
+             * Format: double
+             * @description The least.
+             */
+            min: number;
         };
         /** @description How a deployment goes. What is absent takes its default. */
         PolicyRequest: {
@@ -1921,6 +3250,18 @@ export interface components {
              */
             rate_per_s: number;
         };
+        /** @description A device came or went. */
+        PresenceView: {
+            /** @description When. */
+            at: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description Connected since then, or gone. */
+            online: boolean;
+        };
         /** @description What went wrong, for a person (`title`, `detail`) and for a program (`code`). */
         Problem: {
             /** @description A stable word for programs; the table is in `docs/status-codes.md`. */
@@ -1938,6 +3279,21 @@ export interface components {
             title: string;
             /** @description A URI that names the kind of problem: `urn:argosy:problem:` and the code. */
             type: string;
+        };
+        /** @description Devices of one product. */
+        ProductCount: {
+            /**
+             * Format: int64
+             * @description Devices.
+             */
+            count: number;
+            /**
+             * Format: int64
+             * @description Those of them that are connected now.
+             */
+            online: number;
+            /** @description The product. */
+            product: components["schemas"]["NamedRef"];
         };
         /** @description What a product is made with, and what `PUT` replaces. */
         ProductSpec: {
@@ -1987,6 +3343,8 @@ export interface components {
         ReadyResponse: {
             /** @description One line a check. */
             checks: components["schemas"]["ReadyCheck"][];
+            /** @description The server was restored and is held: it records, dispatches nothing and issues nothing until it is resumed. */
+            held?: boolean;
             /** @description All checks are good. */
             ready: boolean;
         };
@@ -1997,6 +3355,11 @@ export interface components {
              * @description Devices.
              */
             count: number;
+            /**
+             * Format: int64
+             * @description Those of them that are connected now.
+             */
+            online: number;
             region?: null | components["schemas"]["RegionRef"];
         };
         /** @description Names a region. */
@@ -2026,17 +3389,103 @@ export interface components {
             created_at: components["schemas"]["Time"];
             /**
              * Format: int64
+             * @description Devices in it.
+             */
+            devices: number;
+            /**
+             * Format: int64
              * @description Row id.
              */
             id: number;
             /** @description Name for people. */
             name: string;
+            /**
+             * Format: int64
+             * @description Those of them that are connected now.
+             */
+            online: number;
+        };
+        /**
+         * @description What has become of a registration code.
+         * @enum {string}
+         */
+        RegistrationCodeState: "open" | "used" | "expired" | "revoked";
+        /** @description A code, without its digits. */
+        RegistrationCodeView: {
+            /** @description When it was made. */
+            created_at: components["schemas"]["Time"];
+            /** @description Who made it: `user:alice`, `token:ci`. */
+            created_by: string;
+            /** @description What the device is called, if the code says so. */
+            device_name?: string | null;
+            ended_at?: null | components["schemas"]["Time"];
+            /** @description From when on it cannot be used. */
+            expires_at: components["schemas"]["Time"];
+            /** @description The group that the device joins. */
+            group: components["schemas"]["NamedRef"];
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description Only a device of this product can use it. */
+            product: components["schemas"]["NamedRef"];
+            /** @description The region that the device is in. */
+            region: components["schemas"]["RegionRef"];
+            /** @description Who revoked it. */
+            revoked_by?: string | null;
+            /** @description What has become of it. */
+            state: components["schemas"]["RegistrationCodeState"];
+            /** @description The key of the device that was registered with it. */
+            used_by?: string | null;
+        };
+        /**
+         * @description Why a certificate was revoked, in the words of RFC 5280.
+         * @enum {string}
+         */
+        RevocationReason: "unspecified" | "key_compromise" | "affiliation_changed" | "superseded" | "cessation_of_operation" | "privilege_withdrawn";
+        /** @description A revocation. */
+        RevocationView: {
+            /** @description The device whose it was. */
+            device: string;
+            /** @description The certificate's issuer. */
+            issuer: string;
+            /** @description Why. */
+            reason: components["schemas"]["RevocationReason"];
+            /** @description When. */
+            revoked_at: components["schemas"]["Time"];
+            /** @description Its serial number, lower-case hexadecimal. */
+            serial: string;
         };
         /**
          * @description What a user may do.
          * @enum {string}
          */
         Role: "admin" | "operator" | "viewer";
+        /** @description One sum. */
+        SalesSumView: {
+            at?: null | components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description The device, if summed by it. */
+            device?: string | null;
+            group?: null | components["schemas"]["NamedRef"];
+            /** @description What was sold (`type`), if summed by it. */
+            item?: string | null;
+            region?: null | components["schemas"]["RegionRef"];
+            /** @description Which variety (`sub_type`). */
+            variety?: string | null;
+        };
+        /** @description Sums of sales. */
+        SalesView: {
+            /** @description The sums, by time and then by what else they are summed by. */
+            sums: components["schemas"]["SalesSumView"][];
+            /** @description There were more sums than an answer may have: ask for a shorter time, or by less. */
+            truncated: boolean;
+        };
         /** @description A live connection of a device. */
         SessionView: {
             /** @description Peer address. */
@@ -2057,6 +3506,37 @@ export interface components {
             subscriptions: string[];
             /** @description `TLSv1.2` or `TLSv1.3`; absent on the plain listener. */
             tls_version?: string | null;
+        };
+        /** @description A content that a device shows. */
+        ShownContent: {
+            /**
+             * Format: int64
+             * @description Row id.
+             */
+            id: number;
+            /** @description A PNG of what the display shows, as a path on this server. */
+            preview_path: string;
+            /** @description A small PNG, as a path on this server. */
+            thumbnail_path: string;
+            /** @description Its title. */
+            title: string;
+        };
+        /** @description A file that a device shows. */
+        ShownFile: {
+            /**
+             * Format: int64
+             * @description The id that the device says (`file_info.id`).
+             */
+            artifact: number;
+            content?: null | components["schemas"]["ShownContent"];
+        };
+        /** @description One row of a stream. */
+        StreamRowView: {
+            /** @description When it came, by the server's clock. */
+            at: components["schemas"]["Time"];
+            device_time?: null | components["schemas"]["Time"];
+            /** @description Its columns: numbers, texts, booleans. */
+            values: Record<string, never>;
         };
         /** Format: date-time */
         Time: string;
@@ -2111,6 +3591,11 @@ export interface components {
              * @description Devices.
              */
             count: number;
+            /**
+             * Format: int64
+             * @description Those of them that are connected now.
+             */
+            online: number;
             /** @description The version; absent: never reported. */
             version?: string | null;
         };
@@ -2163,6 +3648,131 @@ export interface operations {
             };
         };
     };
+    createBackup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateBackupRequest"];
+            };
+        };
+        responses: {
+            /** @description An age file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listImportedCas: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The CAs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedCaList"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    importCa: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportCaRequest"];
+            };
+        };
+        responses: {
+            /** @description Imported */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedCaView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeImportedCa: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The CA's id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     caRoots: {
         parameters: {
             query?: never;
@@ -2180,6 +3790,376 @@ export interface operations {
                 content: {
                     "application/x-pem-file": string;
                 };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listContents: {
+        parameters: {
+            query?: {
+                /** @description Of this product (name or `id:42`). */
+                product?: string;
+                /** @description In this state. */
+                state?: "available" | "withdrawn";
+                /** @description Title or file name contains it. */
+                search?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of contents */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ContentView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createContent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 visible ASCII characters of the client's choice. The same key with the same request is answered as the first time
+                 *     (for a day); with another request it is refused with 422.
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateContentRequest"];
+            };
+        };
+        responses: {
+            /** @description Made and registered */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getContent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The content's id (`12` or `id:12`) or its title */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteContent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The content's id (`12` or `id:12`) or its title */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeContent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The content's id (`12` or `id:12`) or its title */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeContentRequest"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContentView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contentDevices: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The content's id (`12` or `id:12`) or its title */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of devices */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeviceView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contentFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The content's id (`12` or `id:12`) or its title */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The LVGL 8 binary */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description As the caller has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contentOriginal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The content's id (`12` or `id:12`) or its title */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The uploaded file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description As the caller has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contentPreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The content's id (`12` or `id:12`) or its title */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A PNG */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": number[];
+                };
+            };
+            /** @description As the caller has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contentThumbnail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The content's id (`12` or `id:12`) or its title */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A PNG */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": number[];
+                };
+            };
+            /** @description As the caller has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong */
             default: {
@@ -2305,6 +4285,39 @@ export interface operations {
             };
         };
     };
+    previewDeployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDeploymentRequest"];
+            };
+        };
+        responses: {
+            /** @description What it would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentPreview"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getDeployment: {
         parameters: {
             query?: never;
@@ -2401,6 +4414,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_DeviceUpdateView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deploymentDownloads: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this step: `dispatched`, `acknowledged`, `rejected`, `started`, `progress`, `downloaded`, `installed`, `failed`, `timed_out` or
+                 *     `rolled_back`.
+                 */
+                step?: string;
+                /** @description From then (inclusive), by the server's clock; from the beginning if absent. */
+                from?: components["schemas"]["Time"];
+                /** @description To before then; to now if absent. */
+                to?: components["schemas"]["Time"];
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description `42` or `id:42` */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of steps */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DownloadEventView"];
                 };
             };
             /** @description What went wrong */
@@ -2531,6 +4590,8 @@ export interface operations {
                 state?: "unregistered" | "active" | "suspended";
                 /** @description Connected or not. */
                 online?: boolean;
+                /** @description Showing other contents than it was sent, or not. */
+                contents_mismatch?: boolean;
                 /** @description Reporting exactly this version. */
                 version?: string;
                 /** @description Key begins with it, or name contains it. */
@@ -2679,7 +4740,14 @@ export interface operations {
     };
     deviceCounts: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Of this product (name or `id:42`). */
+                product?: string;
+                /** @description In this group (name or `id:42`). */
+                group?: string;
+                /** @description In this region (code or `id:42`). */
+                region?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2722,6 +4790,39 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": components["schemas"]["DevicesEvent"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    importDevices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportDevicesRequest"];
+            };
+        };
+        responses: {
+            /** @description Imported */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportDevicesResponse"];
                 };
             };
             /** @description What went wrong */
@@ -2911,7 +5012,10 @@ export interface operations {
     };
     revokeCertificate: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Why; `unspecified` if absent. */
+                reason?: components["schemas"]["RevocationReason"];
+            };
             header?: never;
             path: {
                 /** @description Device key, or `id:42` */
@@ -2929,6 +5033,157 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    allowExpired: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+                /** @description Serial number, lower-case hexadecimal */
+                serial: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AllowExpiredRequest"];
+            };
+        };
+        responses: {
+            /** @description Allowed, or no longer */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    contentHistory: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ContentChangeView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deviceContents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it shows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceContentsView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deviceDownloads: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only this step: `dispatched`, `acknowledged`, `rejected`, `started`, `progress`, `downloaded`, `installed`, `failed`, `timed_out` or
+                 *     `rolled_back`.
+                 */
+                step?: string;
+                /** @description From then (inclusive), by the server's clock; from the beginning if absent. */
+                from?: components["schemas"]["Time"];
+                /** @description To before then; to now if absent. */
+                to?: components["schemas"]["Time"];
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of steps */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DownloadEventView"];
+                };
             };
             /** @description What went wrong */
             default: {
@@ -2965,6 +5220,212 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_FirmwareChangeView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deviceLatest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last of everything */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LatestView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deviceLogs: {
+        parameters: {
+            query?: {
+                /** @description Whose text or tag contains it; ASCII case does not matter. */
+                search?: string;
+                /** @description With exactly this tag. */
+                tag?: string;
+                /** @description From then (inclusive), by the server's clock; from the beginning if absent. */
+                from?: components["schemas"]["Time"];
+                /** @description To before then; to now if absent. */
+                to?: components["schemas"]["Time"];
+                /** @description Of the devices in this group (name or `id:42`; 10,000 devices at most). */
+                group?: string;
+                /** @description Of the devices in this region (code or `id:42`; 10,000 devices at most). */
+                region?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of logs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deviceMetrics: {
+        parameters: {
+            query: {
+                /** @description 1 to 16 of them, separated by commas: `cpu_0`, `cpu_1`, `memory`, `storage`, `uptime`, `signal`, or `STREAM.COLUMN`. */
+                metric: string;
+                /** @description From then (inclusive); a day before `to` if absent. */
+                from?: components["schemas"]["Time"];
+                /** @description To before then; now if absent. */
+                to?: components["schemas"]["Time"];
+                /** @description Points of a curve at most, 1 to 10,000; 300 if absent. */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The curves */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    devicePresence: {
+        parameters: {
+            query?: {
+                /** @description From then (inclusive), by the server's clock; from the beginning if absent. */
+                from?: components["schemas"]["Time"];
+                /** @description To before then; to now if absent. */
+                to?: components["schemas"]["Time"];
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of comings and goings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PresenceView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deviceStream: {
+        parameters: {
+            query?: {
+                /** @description From then (inclusive), by the server's clock; from the beginning if absent. */
+                from?: components["schemas"]["Time"];
+                /** @description To before then; to now if absent. */
+                to?: components["schemas"]["Time"];
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Device key, or `id:42` */
+                key: string;
+                /** @description The stream's name */
+                stream: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of rows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StreamRowView"];
                 };
             };
             /** @description What went wrong */
@@ -3429,6 +5890,35 @@ export interface operations {
             };
         };
     };
+    getHold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hold */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -3477,6 +5967,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listLogs: {
+        parameters: {
+            query?: {
+                /** @description Whose text or tag contains it; ASCII case does not matter. */
+                search?: string;
+                /** @description With exactly this tag. */
+                tag?: string;
+                /** @description From then (inclusive), by the server's clock; from the beginning if absent. */
+                from?: components["schemas"]["Time"];
+                /** @description To before then; to now if absent. */
+                to?: components["schemas"]["Time"];
+                /** @description Of the devices in this group (name or `id:42`; 10,000 devices at most). */
+                group?: string;
+                /** @description Of the devices in this region (code or `id:42`; 10,000 devices at most). */
+                region?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of logs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogView"];
+                };
             };
             /** @description What went wrong */
             default: {
@@ -3926,6 +6462,252 @@ export interface operations {
             };
         };
     };
+    listRegistrationCodes: {
+        parameters: {
+            query?: {
+                /** @description In this state. */
+                state?: components["schemas"]["RegistrationCodeState"];
+                /** @description For devices of this product (name or `id:42`). */
+                product?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of codes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RegistrationCodeView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createRegistrationCode: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description 1 to 128 visible ASCII characters of the client's choice. The same key with the same request is answered as the first time
+                 *     (for a day); with another request it is refused with 422.
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRegistrationCodeRequest"];
+            };
+        };
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateRegistrationCodeResponse"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRegistrationCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The code's id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The code */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistrationCodeView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeRegistrationCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The code's id */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resumeServer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Resumed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRevocations: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of revocations */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RevocationView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sumSales: {
+        parameters: {
+            query?: {
+                /** @description By what, separated by commas: any of `device`, `group`, `region`, `item`, and one of `hour` and `day`. Absent: one sum. */
+                group_by?: string;
+                /** @description From then (inclusive), by the server's clock; from the beginning if absent. */
+                from?: components["schemas"]["Time"];
+                /** @description To before then; to now if absent. */
+                to?: components["schemas"]["Time"];
+                /** @description Where hours and days begin: how far local time is ahead of UTC, such as `+09:00`; `+00:00` if absent. */
+                utc_offset?: string;
+                /** @description Only of this device (key or `id:42`). */
+                device?: string;
+                /** @description Only of the devices in this group (name or `id:42`). */
+                group?: string;
+                /** @description Only of the devices in this region (code or `id:42`). */
+                region?: string;
+                /** @description Only of the devices of this product (name or `id:42`). */
+                product?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sums */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SalesView"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listSessions: {
         parameters: {
             query?: {
@@ -4144,6 +6926,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UploadedResponse"];
+                };
+            };
+            /** @description What went wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    crl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `device.crl`, `device.pem`, or an imported CA's id with `.crl` or `.pem` */
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The list */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pkix-crl": string;
                 };
             };
             /** @description What went wrong */
