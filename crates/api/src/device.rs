@@ -262,9 +262,12 @@ pub struct CertificateView {
 pub struct CertificateList {
     /// The certificates.
     pub items: Vec<CertificateView>,
-    /// Its identities of imported CAs.
+    /// Its identities of imported CAs; with the first page only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub imported: Vec<crate::ImportedIdentityView>,
+    /// The cursor of the next page of certificates; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// A change of a registration. What is absent stays; `group` and `region` take `null` to clear.
@@ -506,6 +509,8 @@ pub struct DeviceEvent {
     /// The version it reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware_version: Option<String>,
+    /// It shows other contents than it was last sent with success.
+    pub contents_mismatch: bool,
     /// The last message or connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Time>,

@@ -199,6 +199,7 @@ pub(crate) fn device_event(device: m::Device) -> api::DeviceEvent {
         online: device.online,
         state: device_state(device.spec.state),
         firmware_version: device.firmware_version,
+        contents_mismatch: device.contents_mismatch,
         last_seen_at: device.last_seen_at.map(time),
     }
 }

@@ -117,6 +117,7 @@ impl Batch<'_> {
             return;
         }
         let Some(files) = shown_by(status) else { return };
+        self.after.touched.insert(device);
         self.shown.said.insert(device, (files.clone(), at));
         let mut open: Vec<(UpdateKey, UpdateState)> = self
             .updates_of

@@ -266,3 +266,48 @@ fn a_watch_follows_the_events_to_the_end() {
         assert!(watched.err.contains("1 of 1 devices ended"), "{}", watched.err);
     });
 }
+
+#[test]
+fn contents_are_pushed_looked_at_deployed_and_withdrawn() {
+    use argosy_domain::model::DisplayProfile;
+    let display = DisplayProfile { width: 16, height: 8, color_depth: 16, swap_bytes: false, alpha: false };
+    let place = Place::new();
+    let server = place.start();
+    place.log_in(&server);
+    let cli = |arguments: &[&str]| place.cli(&server, arguments);
+    let product = ["product", "create", "p", "--chip", "any", "--format", "raw", "--slot-size", "1MiB"];
+    cli(&[&product[..], &["--display", "16x8x16"]].concat()).ok();
+    cli(&["device", "create", "d1", "--product", "p"]).ok();
+    for (file, pixel) in [("red.bin", 0xf800), ("blue.bin", 0x001f)] {
+        std::fs::write(place.path().join(file), argosy_domain::testing::ready_binary(&display, pixel)).unwrap();
+    }
+    std::fs::write(place.path().join("short.bin"), [4, 0, 0, 0]).unwrap();
+    let said = cli(&["content", "push", "short.bin", "--product", "p", "--title", "X"]).failed(1);
+    assert!(said.contains("--upload"), "{said}");
+    let push = ["content", "push", "red.bin", "--product", "p", "--title", "Spring sale", "--json"];
+    let red = cli(&push).json();
+    assert_eq!((&red["made"], &red["width"]), (&"ready".into(), &16.into()));
+    cli(&["content", "push", "blue.bin", "--product", "p", "--title", "spring SALE"]).failed(4);
+    // The preview is a picture that can be pushed in its turn.
+    cli(&["content", "save", "Spring sale", "--out", "red.png"]).ok();
+    let said = cli(&["content", "push", "red.png", "--product", "p", "--title", "Again"]).failed(4);
+    assert!(said.contains("exactly the same picture"), "{said}");
+    cli(&["content", "push", "blue.bin", "--product", "p", "--title", "Blue"]).ok();
+    assert_eq!(cli(&["content", "list", "--search", "SPRING", "--json"]).json()[0]["id"], red["id"]);
+    assert_eq!(cli(&["content", "show", "Spring sale", "--json"]).json()["shown_by"], 0);
+
+    let deploy = ["deploy", "--content", "Spring sale", "--content", "Blue", "--device", "d1", "--json"];
+    let deployment = cli(&deploy).json();
+    assert_eq!((&deployment["kind"], &deployment["contents"][1]["title"]), (&"content".into(), &"Blue".into()));
+    let shown = cli(&["deployment", "show", &format!("id:{}", deployment["id"])]).ok();
+    assert!(shown.contains("Spring sale, Blue"), "{shown}");
+    cli(&["content", "delete", "Blue"]).failed(4);
+    cli(&["content", "withdraw", "Blue"]).ok();
+    cli(&["deploy", "--content", "Blue", "--all"]).failed(4);
+    cli(&["content", "restore", "Blue"]).ok();
+    cli(&["content", "update", "Blue", "--title", "Sky"]).ok();
+    assert!(cli(&["content", "devices", "Sky", "--json"]).json().as_array().unwrap().is_empty());
+    assert!(cli(&["device", "contents", "d1"]).ok().contains("not known"));
+    assert!(cli(&["device", "content-history", "d1", "--json"]).json().as_array().unwrap().is_empty());
+    assert!(cli(&["device", "list", "--mismatch", "--json"]).json().as_array().unwrap().is_empty());
+}

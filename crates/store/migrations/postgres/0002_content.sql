@@ -62,9 +62,10 @@ CREATE TABLE device_shown (
 CREATE INDEX device_shown_by_mismatch ON device_shown (mismatch, device_id);
 
 CREATE TABLE device_contents (
+    product_id  BIGINT NOT NULL,
     artifact_id BIGINT NOT NULL,
     device_id   BIGINT NOT NULL,
-    PRIMARY KEY (artifact_id, device_id)
+    PRIMARY KEY (product_id, artifact_id, device_id)
 );
 CREATE INDEX device_contents_by_device ON device_contents (device_id);
 

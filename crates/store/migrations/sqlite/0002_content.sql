@@ -88,11 +88,12 @@ CREATE TABLE device_shown (
 ) STRICT;
 CREATE INDEX device_shown_by_mismatch ON device_shown (mismatch, device_id);
 
--- The same by file: which devices show it. Ids are what devices say: they may be none that exists.
+-- The same by product and file: which devices show it. Ids are what devices say: they may be none that exists.
 CREATE TABLE device_contents (
+    product_id  INTEGER NOT NULL,
     artifact_id INTEGER NOT NULL,
     device_id   INTEGER NOT NULL,
-    PRIMARY KEY (artifact_id, device_id)
+    PRIMARY KEY (product_id, artifact_id, device_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX device_contents_by_device ON device_contents (device_id);
 

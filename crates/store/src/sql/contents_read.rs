@@ -131,15 +131,11 @@ impl ContentRead for Session {
         page: &PageRequest,
     ) -> PortResult<Page<Device>> {
         const OPERATION: &str = "devices_showing";
-        // The file's own rows lead, in the order of the page; a device of another product that shows the same bytes is passed over.
+        // The page's ids first, in the order of the index, then their rows.
         let mut query = Query::new(DEVICE);
-        query.push(&format!(
-            " FROM (SELECT x.device_id AS id FROM device_contents x {lead} devices o ON o.id = x.device_id \
-             WHERE x.artifact_id = ? AND {of} = ?",
-            lead = self.dialect.lead_join(),
-            of = self.dialect.unindexed("o.product_id"),
-        ));
-        query.arg(binary.get()).arg(product.get());
+        query
+            .push(" FROM (SELECT x.device_id AS id FROM device_contents x WHERE x.product_id = ? AND x.artifact_id = ?");
+        query.arg(product.get()).arg(binary.get());
         if let Some(after) = Order::OldestFirst.after(OPERATION, "x.device_id", page)? {
             query.push(" AND ").append(after);
         }
@@ -151,13 +147,9 @@ impl ContentRead for Session {
     }
 
     async fn count_devices_showing(&mut self, product: ProductId, binary: ArtifactId) -> PortResult<u64> {
-        let query = format!(
-            "SELECT COUNT(*) FROM device_contents x {lead} devices o ON o.id = x.device_id \
-             WHERE x.artifact_id = ? AND {of} = ?",
-            lead = self.dialect.lead_join(),
-            of = self.dialect.unindexed("o.product_id"),
-        );
-        let query = Query::new(query).bind(binary.get()).bind(product.get());
+        let query =
+            Query::new("SELECT COUNT(*) FROM device_contents WHERE product_id = ? AND artifact_id = ?");
+        let query = query.bind(product.get()).bind(binary.get());
         self.count("count_devices_showing", query).await
     }
 

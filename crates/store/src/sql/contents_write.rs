@@ -82,13 +82,23 @@ impl Session {
         let devices: Vec<i64> = rows.iter().map(|row| row.device.get()).collect();
         let delete = format!("DELETE FROM device_contents WHERE device_id IN {}", self.dialect.ids());
         self.run(operation, Query::new(delete).bind(json(operation, &devices)?)).await?;
-        let mut batch = Batch::numbered(self.dialect, &[int("artifact_id"), int("device_id")]);
+        let mut batch = Batch::new(self.dialect, &[int("artifact_id"), int("device_id")]);
         for row in rows {
             for artifact in row.shown.as_slice() {
                 batch.row(&[artifact.get().into(), row.device.get().into()]);
             }
         }
-        self.insert_all(operation, "device_contents", batch).await
+        // A device's product never changes.
+        let insert = format!(
+            "INSERT INTO device_contents (product_id, artifact_id, device_id) SELECT d.product_id, e.artifact_id, e.device_id \
+             FROM {} {} devices d ON d.id = e.device_id",
+            self.dialect.rows(batch.columns()),
+            self.dialect.lead_join(),
+        );
+        for chunk in batch.arguments() {
+            self.run(operation, Query::new(insert.clone()).bind(chunk)).await?;
+        }
+        Ok(())
     }
 }
 
