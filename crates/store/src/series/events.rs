@@ -88,7 +88,8 @@ fn unindexed(filter: &EventFilter) -> Conditions {
         let ids = serde_json::to_string(&ids).unwrap_or_default();
         found.and("device IN (SELECT value FROM json_each(?))", [Arg::Text(ids)]);
     }
-    if let Some(deployment) = filter.deployment {
+    // One device's events are found by the device.
+    if let (Some(deployment), Some([_])) = (filter.deployment, filter.devices.as_deref()) {
         found.and("ref_id = ?", [Arg::Int(deployment.0)]);
     }
     if let Some(key) = &filter.key {
@@ -152,6 +153,7 @@ impl EmbeddedSeries {
         starts.extend(partitions.iter().map(|p| p.start));
         let limit = page.bounded() as usize;
         let mut items: Vec<EventRow> = Vec::new();
+        let searches = !unindexed(filter).args.is_empty();
         let mut to_look_at = LOOKED_AT;
         for start in starts.into_iter().rev() {
             let here = in_memory.iter().filter(|row| partition_start(kind, row.at.0) == start);
@@ -163,7 +165,9 @@ impl EmbeddedSeries {
                 let looked = self.look(partition, filter, &conditions, wanted, to_look_at).await?;
                 rows.extend(looked.rows);
                 ended_at = looked.ended_at;
-                to_look_at = to_look_at.saturating_sub(partition.rows.load(Ordering::Relaxed));
+                if searches {
+                    to_look_at = to_look_at.saturating_sub(partition.rows.load(Ordering::Relaxed));
+                }
             }
             rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.at, row.id)));
             if let Some(end) = ended_at {
