@@ -2,9 +2,12 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import type { Outcome } from '@/entities/deployment';
 import type { DeviceFilter } from '@/entities/device';
+import type { ContentFilter } from '@/entities/content';
 import type { FirmwareFilter } from '@/entities/firmware';
 import { NotFound, Root } from './root';
 
+const DEVICE_TABS = ['overview', 'charts', 'contents', 'logs', 'sales', 'updates', 'firmware', 'certificates'] as const;
+type DeviceTab = (typeof DEVICE_TABS)[number];
 type Search = Record<string, unknown>;
 const text = (v: unknown) => (typeof v === 'string' && v !== '' ? v : typeof v === 'number' ? String(v) : undefined);
 const flag = (v: unknown) => (v === true || v === 'true' ? true : v === false || v === 'false' ? false : undefined);
@@ -48,8 +51,21 @@ const deviceList = createRoute({
 const deviceDetail = createRoute({
   getParentRoute: () => root,
   path: '/device/$key',
-  validateSearch: (s: Search): { tab?: 'overview' | 'updates' | 'firmware' | 'certificates' } => ({ tab: one(s.tab, ['overview', 'updates', 'firmware', 'certificates'] as const) }),
+  validateSearch: (s: Search): { tab?: DeviceTab } => ({ tab: one(s.tab, DEVICE_TABS) }),
   component: lazyRouteComponent(() => import('@/pages/device'), 'DeviceDetail'),
+});
+const contentList = createRoute({
+  getParentRoute: () => root,
+  path: '/ads/list',
+  validateSearch: (s: Search): ContentFilter & { cursor?: string } => ({ search: text(s.search), product: text(s.product), state: one(s.state, ['available', 'withdrawn'] as const), cursor: text(s.cursor) }),
+  component: lazyRouteComponent(() => import('@/pages/content'), 'ContentList'),
+});
+const contentDetail = createRoute({ getParentRoute: () => root, path: '/ads/$id', component: lazyRouteComponent(() => import('@/pages/content'), 'ContentDetail') });
+const logs = createRoute({
+  getParentRoute: () => root,
+  path: '/logs',
+  validateSearch: (s: Search): { search?: string; group?: string; region?: string; cursor?: string } => ({ search: text(s.search), group: text(s.group), region: text(s.region), cursor: text(s.cursor) }),
+  component: lazyRouteComponent(() => import('@/pages/logs'), 'FleetLogs'),
 });
 const connections = createRoute({
   getParentRoute: () => root,
@@ -68,7 +84,7 @@ const audit = createRoute({
 });
 const settings = createRoute({ getParentRoute: () => root, path: '/settings', component: lazyRouteComponent(() => import('@/pages/settings'), 'Settings') });
 
-const tree = root.addChildren([overview, firmwareList, firmwareDetail, deploymentList, deploymentDetail, deviceList, deviceDetail, connections, groups, regions, products, audit, settings]);
+const tree = root.addChildren([overview, firmwareList, firmwareDetail, deploymentList, deploymentDetail, deviceList, deviceDetail, contentList, contentDetail, logs, connections, groups, regions, products, audit, settings]);
 
 export const router = createRouter({ routeTree: tree, defaultPreload: 'intent', scrollRestoration: true });
 

@@ -13,7 +13,7 @@ import { toast } from '@/shared/lib/toast';
 import { TYPED_FROM } from '@/shared/ui';
 
 type To = 'all' | 'groups' | 'regions' | 'devices';
-type Payload = Pick<Schemas['CreateDeploymentRequest'], 'firmware'>;
+type Payload = Pick<Schemas['CreateDeploymentRequest'], 'firmware' | 'contents'>;
 
 interface Props {
   opened: boolean;

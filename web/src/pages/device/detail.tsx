@@ -1,6 +1,6 @@
 import { Anchor, Badge, Breadcrumbs, Button, Code, Grid, Group, Menu, Progress, Stack, Tabs, Text } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconCertificate, IconCpu, IconDots, IconEdit, IconHistory, IconRocket } from '@tabler/icons-react';
+import { IconCertificate, IconChartLine, IconCpu, IconDots, IconEdit, IconFileText, IconHistory, IconPhoto, IconRocket, IconShoppingCart } from '@tabler/icons-react';
 import { Link, getRouteApi, useNavigate } from '@tanstack/react-router';
 import { type ReactNode, useCallback, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -13,9 +13,11 @@ import { useFormat } from '@/shared/lib/hooks';
 import { usePages } from '@/shared/lib/paging';
 import { toast } from '@/shared/lib/toast';
 import { Confirm, Copy, DataTable, Empty, Facts, Failure, Hash, LiveMark, Loading, PageHeader, Panel, When } from '@/shared/ui';
+import { DeviceContents } from './contents';
+import { Charts, Logs, Sales } from './series';
 
 const route = getRouteApi('/device/$key');
-export const TABS = ['overview', 'updates', 'firmware', 'certificates'] as const;
+export const TABS = ['overview', 'charts', 'contents', 'logs', 'sales', 'updates', 'firmware', 'certificates'] as const;
 
 /** What `status/system` says, as far as it is understood; a device may leave anything out. */
 interface Status {
@@ -71,11 +73,19 @@ export function DeviceDetail() {
       <Tabs value={tab} onChange={(next) => void navigate({ to: '/device/$key', params: { key }, search: { tab: (next ?? 'overview') as (typeof TABS)[number] }, replace: true })} keepMounted={false}>
         <Tabs.List mb="md">
           <Tabs.Tab value="overview" leftSection={<IconCpu size={16} />}>{t('device.tab_overview')}</Tabs.Tab>
+          <Tabs.Tab value="charts" leftSection={<IconChartLine size={16} />}>{t('device.tab_charts')}</Tabs.Tab>
+          <Tabs.Tab value="contents" leftSection={<IconPhoto size={16} />}>{t('nav.contents')}</Tabs.Tab>
+          <Tabs.Tab value="logs" leftSection={<IconFileText size={16} />}>{t('nav.logs')}</Tabs.Tab>
+          <Tabs.Tab value="sales" leftSection={<IconShoppingCart size={16} />}>{t('sales.title')}</Tabs.Tab>
           <Tabs.Tab value="updates" leftSection={<IconRocket size={16} />}>{t('device.tab_updates')}</Tabs.Tab>
           <Tabs.Tab value="firmware" leftSection={<IconHistory size={16} />}>{t('device.tab_firmware')}</Tabs.Tab>
           <Tabs.Tab value="certificates" leftSection={<IconCertificate size={16} />}>{t('device.tab_certificates')}</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="overview"><Overview device={d} /></Tabs.Panel>
+        <Tabs.Panel value="charts"><Charts device={d.key} /></Tabs.Panel>
+        <Tabs.Panel value="contents"><DeviceContents device={d.key} /></Tabs.Panel>
+        <Tabs.Panel value="logs"><Logs device={d.key} /></Tabs.Panel>
+        <Tabs.Panel value="sales"><Sales device={d.key} /></Tabs.Panel>
         <Tabs.Panel value="updates"><Updates device={d.key} /></Tabs.Panel>
         <Tabs.Panel value="firmware"><History device={d.key} /></Tabs.Panel>
         <Tabs.Panel value="certificates"><Certificates device={d} changing={mayChange(me.data)} /></Tabs.Panel>

@@ -1,12 +1,13 @@
 import { Anchor, Box, Button, Group, Select, Text, TextInput } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconCpu, IconEdit, IconSearch } from '@tabler/icons-react';
+import { IconCpu, IconEdit, IconPlus, IconSearch } from '@tabler/icons-react';
 import { Link, getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { accountQueries, mayChange } from '@/entities/account';
 import { type Device, DeviceStateBadge, Online, deviceQueries } from '@/entities/device';
 import { placeQueries } from '@/entities/place';
+import { RegisterDevice } from '@/features/code';
 import { ChangeDevices } from '@/features/devices';
 import { type Schemas, useEventStream } from '@/shared/api';
 import { useDebounced, useFormat } from '@/shared/lib/hooks';
@@ -31,6 +32,7 @@ export function DeviceList() {
   const regions = useQuery(placeQueries.regions());
   const [selected, setSelected] = useState<Set<string>>(new Set());
   const [changing, setChanging] = useState(false);
+  const [registering, setRegistering] = useState(false);
   const [typed, setTyped] = useState(filter.search ?? '');
   const search = useDebounced(typed.trim());
   const set = (change: Partial<typeof filter>) => void navigate({ to: '/device', search: { ...filter, ...change }, replace: true });
@@ -61,7 +63,14 @@ export function DeviceList() {
       <PageHeader
         title={<Group gap="sm">{t('nav.devices')}<LiveMark state={stream} /></Group>}
         description={counts.data && t('device.summary', { total: f.number(counts.data.total), online: f.number(counts.data.online) })}
-        actions={mayChange(me.data) && selected.size > 0 && <Button leftSection={<IconEdit size={16} />} onClick={() => setChanging(true)}>{t('device.changeMany', { count: selected.size })}</Button>}
+        actions={
+          mayChange(me.data) && (
+            <>
+              {selected.size > 0 && <Button variant="default" leftSection={<IconEdit size={16} />} onClick={() => setChanging(true)}>{t('device.changeMany', { count: selected.size })}</Button>}
+              <Button leftSection={<IconPlus size={16} />} onClick={() => setRegistering(true)}>{t('code.register')}</Button>
+            </>
+          )
+        }
       />
       <Panel
         pad={false}
@@ -109,6 +118,7 @@ export function DeviceList() {
           ]}
         />
       </Panel>
+      <RegisterDevice opened={registering} onClose={() => setRegistering(false)} onDone={(key) => { setRegistering(false); void navigate({ to: '/device/$key', params: { key } }); }} />
       {changing && chosen.length > 0 && <ChangeDevices devices={chosen} opened onClose={() => { setChanging(false); setSelected(new Set()); }} />}
     </>
   );

@@ -4,3 +4,4 @@ export * from './table';
 export * from './live';
 export * from './confirm';
 export { theme } from './theme';
+export { TimeChart, type Curve } from './chart';

@@ -18,7 +18,7 @@ export function Frame({ me, onLock, children }: { me: Me; onLock: () => void; ch
   const navigate = useNavigate();
   useEffect(close, [path, close]);
   useHotkeys([['/', () => spotlight.open()], ['mod+K', () => spotlight.open()]]);
-  const here = (to: string) => (to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`) || (to === '/firmware/list' && /^\/firmware\/\d+/.test(path)));
+  const here = (to: string) => (to === '/' ? path === '/' : path === to || path.startsWith(`${to}/`) || (to === '/firmware/list' && /^\/firmware\/\d+/.test(path)) || (to === '/ads/list' && /^\/ads\/\d+/.test(path)));
 
   return (
     <AppShell header={{ height: 56 }} navbar={{ width: 232, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding="md">

@@ -1,0 +1,2 @@
+export { ContentDetail } from './detail';
+export { ContentList } from './list';
