@@ -11,6 +11,7 @@
 
 mod authority;
 mod csr;
+mod device_key;
 mod imported;
 mod keyfile;
 mod leaf;
@@ -25,6 +26,7 @@ mod tls;
 mod testing;
 
 pub use authority::{Authority, AuthorityError, AuthorityParams, Follower, Issued};
+pub use device_key::DeviceKeyPair;
 pub use csr::{CheckedCsr, CsrRefusal, KeyKind, MAX_CSR_BYTES, RSA_BITS, parse_csr};
 pub use imported::ImportError;
 pub use keyfile::{

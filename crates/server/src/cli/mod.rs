@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use self::commands::{
-    account, backup, ca, content, deploy, deployment, device, firmware, group, ledger, product, region, session, status, telemetry,
-    token,
+    account, backup, ca, content, deploy, deployment, device, firmware, group, ledger, product, provision,
+    region, session, status, telemetry, token,
 };
 use self::context::ConnectArgs;
 use crate::args::Failure;
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Deploy(deploy::DeployArgs),
     /// Deployments: follow, pause, resume, cancel
     Deployment(Group<deployment::Command>),
+    /// Mint factory identities: keys and certificates as files
+    Provision(provision::ProvisionArgs),
     /// Live connections of devices
     Session(Group<session::Command>),
     /// Your tokens for programs
@@ -106,6 +108,7 @@ impl Command {
             Self::Content(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Deploy(args) => deploy::run(args).await,
             Self::Deployment(group) => group.command.run(&mut group.connect.open()?).await,
+            Self::Provision(args) => provision::run(args).await,
             Self::Session(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Token(group) => group.command.run(&mut group.connect.open()?).await,
             Self::Logs(args) => telemetry::fleet_logs(args).await,

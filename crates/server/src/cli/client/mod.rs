@@ -104,9 +104,19 @@ impl Client {
         let mut random = [0; 16];
         SystemEntropy.fill(&mut random);
         let key = random.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        self.create_as(&key, path, body).await
+    }
+
+    /// [`Self::create`] with an idempotency key of the caller's: one that it remembers over runs.
+    pub(crate) async fn create_as<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
         let mut tries = 1;
         loop {
-            let headers = [(IDEMPOTENCY_KEY, key.as_str())];
+            let headers = [(IDEMPOTENCY_KEY, key)];
             let answer = match self.send(Method::POST, path, json(Some(body))?, &headers).await {
                 Ok(response) => read_json(response).await,
                 Err(failure) => Err(failure),

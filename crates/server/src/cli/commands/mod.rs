@@ -11,10 +11,11 @@ pub(super) mod firmware;
 pub(super) mod group;
 pub(super) mod ledger;
 pub(super) mod product;
+pub(super) mod provision;
 pub(super) mod region;
 pub(super) mod session;
-pub(super) mod telemetry;
 pub(super) mod status;
+pub(super) mod telemetry;
 pub(super) mod token;
 
 use crate::args::Failure;

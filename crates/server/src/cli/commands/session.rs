@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use argosy_api::{PageQuery, SessionView};
+use argosy_api::{SessionQuery, SessionView};
 use clap::Subcommand;
 use hyper::Method;
 
@@ -15,6 +15,9 @@ use crate::cli::context::{Context, Take};
 pub(crate) enum Command {
     /// List the devices that are connected
     List {
+        /// Only devices whose key holds this text
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
         #[command(flatten)]
         take: Take,
     },
@@ -28,7 +31,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) async fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         match self {
-            Self::List { take } => {
+            Self::List { search, take } => {
                 let headers =
                     ["key", "address", "door", "tls", "mqtt", "certificate", "subscriptions", "since"];
                 let row = |session: &SessionView| {
@@ -43,7 +46,15 @@ impl Command {
                         session.connected_at.to_string(),
                     ]
                 };
-                context.list("sessions", &PageQuery::default(), take, &headers, row).await?;
+                context
+                    .list(
+                        "sessions",
+                        &SessionQuery { search, ..SessionQuery::default() },
+                        take,
+                        &headers,
+                        row,
+                    )
+                    .await?;
             }
             Self::Kick { device } => {
                 let path = format!("sessions/{}", segment(&device));

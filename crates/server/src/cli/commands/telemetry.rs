@@ -122,7 +122,11 @@ pub(crate) async fn fleet_logs(args: LogArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn device_logs(context: &mut Context, device: &str, filter: LogFilter) -> Result<(), Failure> {
+pub(crate) async fn device_logs(
+    context: &mut Context,
+    device: &str,
+    filter: LogFilter,
+) -> Result<(), Failure> {
     logs(context, &format!("devices/{}/logs", segment(device)), filter, None, None).await
 }
 
@@ -142,19 +146,13 @@ async fn logs(
         region,
         ..LogQuery::default()
     };
-    let row = |log: &LogView| {
-        vec![log.at.to_string(), log.device.clone(), log.tag.clone(), log.text.clone()]
-    };
+    let row = |log: &LogView| vec![log.at.to_string(), log.device.clone(), log.tag.clone(), log.text.clone()];
     context.list(path, &query, filter.take, &["at", "device", "tag", "text"], row).await
 }
 
 pub(crate) async fn fleet_sales(args: SalesArgs) -> Result<ExitCode, Failure> {
-    let query = SalesQuery {
-        group: args.group,
-        region: args.region,
-        product: args.product,
-        ..asked(args.sum)
-    };
+    let query =
+        SalesQuery { group: args.group, region: args.region, product: args.product, ..asked(args.sum) };
     sales(&mut args.connect.open()?, query).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -198,9 +196,10 @@ async fn sales(context: &mut Context, query: SalesQuery) -> Result<(), Failure> 
 pub(crate) async fn latest(context: &mut Context, device: &str) -> Result<(), Failure> {
     let found: LatestView = context.client.get(&format!("devices/{}/latest", segment(device))).await?;
     let text = |value: &serde_json::Value| value.to_string();
-    let mut fields =
-        vec![("status".to_owned(), found.status.as_ref().map(text).unwrap_or_default())];
-    fields.extend(found.streams.iter().map(|(name, row)| (name.clone(), format!("{}  {}", row.at, values(row)))));
+    let mut fields = vec![("status".to_owned(), found.status.as_ref().map(text).unwrap_or_default())];
+    fields.extend(
+        found.streams.iter().map(|(name, row)| (name.clone(), format!("{}  {}", row.at, values(row)))),
+    );
     let fields: Vec<(&str, String)> =
         fields.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     context.out.record(&found, &fields)

@@ -2,20 +2,23 @@
 
 use std::process::ExitCode;
 
-use argosy_api::{CreateTokenRequest, CreateTokenResponse, Page, Time, TokenView};
+use argosy_api::{CreateTokenRequest, CreateTokenResponse, PageQuery, Time, TokenView};
 use clap::Subcommand;
 use hyper::Method;
 
 use super::id_of;
 use crate::args::Failure;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Take};
 use crate::cli::output::opt;
 
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List your tokens
-    List,
+    List {
+        #[command(flatten)]
+        take: Take,
+    },
     /// Make a token for a program, with your rights; it is printed this once
     Create {
         /// What it is called
@@ -34,16 +37,17 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) async fn run(self, context: &mut Context) -> Result<ExitCode, Failure> {
         match self {
-            Self::List => {
-                let page: Page<TokenView> = context.client.get("tokens").await?;
-                context.out.rows(&page.items, &["id", "name", "created", "expires"], |token| {
+            Self::List { take } => {
+                let row = |token: &TokenView| {
                     vec![
                         format!("id:{}", token.id),
                         token.name.clone(),
                         token.created_at.to_string(),
                         opt(token.expires_at.as_ref()),
                     ]
-                })?;
+                };
+                let headers = ["id", "name", "created", "expires"];
+                context.list("tokens", &PageQuery::default(), take, &headers, row).await?;
             }
             Self::Create { name, expires } => {
                 let request = CreateTokenRequest { name, expires_at: expires };

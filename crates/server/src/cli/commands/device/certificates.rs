@@ -12,7 +12,9 @@ use crate::cli::context::Context;
 const MAX_CSR: u64 = 64 * 1024;
 
 pub(super) async fn list(context: &mut Context, device: &str) -> Result<(), Failure> {
-    let list: CertificateList = context.client.get(&format!("{}/certificates", path(device))).await?;
+    // The number of a device's renewals is bounded: one page holds them all.
+    let list: CertificateList =
+        context.client.get(&format!("{}/certificates?limit=1000", path(device))).await?;
     let row = |certificate: &CertificateView| {
         vec![
             certificate.serial.clone(),

@@ -110,11 +110,12 @@ pub(super) fn history_row(change: &FirmwareChangeView) -> Vec<String> {
 }
 
 pub(super) const UPDATE_COLUMNS: &[&str] =
-    &["deployment", "state", "attempt", "done", "bytes", "finished", "message"];
+    &["deployment", "kind", "state", "attempt", "done", "bytes", "finished", "message"];
 
 pub(super) fn update_row(update: &DeviceUpdateView) -> Vec<String> {
     vec![
         format!("id:{}", update.deployment_id),
+        update.kind.to_string(),
         update.state.to_string(),
         update.attempt.to_string(),
         format!("{} %", update.progress),
