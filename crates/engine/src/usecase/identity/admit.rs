@@ -8,26 +8,34 @@ use crate::dispatch::chain;
 
 impl Engine {
     /// Identities that we issued: client id = CN = key, and (issuer, serial) on the allow-list for exactly that device. Identities of
-    /// imported CAs: by their import row; CN and client id are free.
+    /// imported CAs: by their import row; CN and client id are free, and the client id stays free after a renewal.
     pub(crate) async fn by_certificate(
         &self,
         client_id: &str,
         certificate: &PresentedCertificate,
     ) -> Result<Admitted, Refusal> {
         let wrong = || Refusal::WrongClientId { client_id: client_id.chars().take(64).collect() };
-        if !certificate.imported && client_id != certificate.common_name {
-            return Err(wrong());
-        }
+        let named = certificate.imported || client_id == certificate.common_name;
         let admission = self.admission_of(certificate).await.map_err(|_| Refusal::Unavailable)?;
-        let admission = admission.ok_or(Refusal::UnknownCertificate)?;
+        let admission = admission.ok_or_else(|| if named { Refusal::UnknownCertificate } else { wrong() })?;
         if !certificate.imported && admission.key.as_str() != client_id {
-            return Err(wrong());
+            // A board that came over keeps the client id that is in its firmware when it has renewed here.
+            let named = admission.key.as_str() == certificate.common_name;
+            if !named || !self.came_over(&admission).await.map_err(|_| Refusal::Unavailable)? {
+                return Err(wrong());
+            }
         }
         let rights = self.rights_of(&admission, certificate)?;
         if rights != Rights::RenewalOnly {
             self.note_in_use(&admission, certificate).await;
         }
         Ok(Admitted { key: admission.key, rights })
+    }
+
+    /// Whether a device was imported with an identity of an older system.
+    async fn came_over(&self, admission: &Admission) -> PortResult<bool> {
+        let mut read = self.ports.registry.read().await?;
+        Ok(!read.imported_identities(admission.device).await?.is_empty())
     }
 
     /// What it may do, or why it may not come in.
