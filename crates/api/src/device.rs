@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    CertificateState, DeviceState, FirmwareChangeKind, NamedRef, Outcome, RegionRef, Time, UpdateState,
+    CertificateState, DeploymentKind, DeviceState, FirmwareChangeKind, NamedRef, Outcome, RegionRef, Time,
+    UpdateState,
 };
 
 /// Devices that one batch call may create.
@@ -454,6 +455,8 @@ pub struct DeviceUpdateView {
     pub device_id: i64,
     /// Its key.
     pub key: String,
+    /// What it is sent.
+    pub kind: DeploymentKind,
     /// Where it stands.
     pub state: UpdateState,
     /// The console's word for it.
@@ -466,6 +469,12 @@ pub struct DeviceUpdateView {
     pub downloaded_bytes: i64,
     /// Bytes to download.
     pub total_bytes: i64,
+    /// Contents: how many files it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u32>,
+    /// Contents: how many of them it said that it has (boards say so for each file).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_done: Option<u32>,
     /// Bytes a second of the current attempt, from bytes and server time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speed_bytes_per_s: Option<f64>,

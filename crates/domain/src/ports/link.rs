@@ -83,8 +83,9 @@ pub trait DeviceLink: Send + Sync + 'static {
     /// ([`Rights::RegistrationAndRenewal`]); `false` if it has no such connection.
     fn raise_rights(&self, key: &DeviceKey) -> bool;
 
-    /// Live connections in the order of their keys, those after `after`, `limit` at most.
-    async fn sessions(&self, after: Option<&DeviceKey>, limit: usize) -> Vec<LiveSession>;
+    /// Live connections in the order of their keys, those after `after` whose key holds `search` (any case; all if empty), `limit` at
+    /// most.
+    async fn sessions(&self, after: Option<&DeviceKey>, search: &str, limit: usize) -> Vec<LiveSession>;
 
     /// The live connection of one device.
     async fn session(&self, key: &DeviceKey) -> Option<LiveSession>;

@@ -65,6 +65,11 @@ async fn a_token_is_shown_once_and_refused_when_deleted() {
     insta::assert_json_snapshot!(listed.shown());
     assert!(!String::from_utf8_lossy(&listed.body).contains(made["token"].as_str().unwrap()));
 
+    let first = client.get("/api/v1/tokens?limit=1").await.expect(200).json();
+    let next = format!("/api/v1/tokens?limit=1&cursor={}", first["next"].as_str().unwrap());
+    let second = client.get(&next).await.expect(200).json();
+    assert_eq!((&second["items"][0]["id"], second.get("next")), (&made["id"], None));
+
     client.delete(&format!("/api/v1/tokens/{}", made["id"])).await.expect(204);
     let refused = client.get("/api/v1/me").await;
     assert!(refused.header("www-authenticate").is_some());

@@ -138,6 +138,21 @@ async fn a_certificate_is_issued_and_revoked() {
     assert_eq!(made["certificate"]["serial"], "1");
     let issued = admin.post("/api/v1/devices/vm-1/certificates", &json!({ "csr": FakeAuthority::CSR })).await;
     insta::assert_json_snapshot!(issued.expect(201).shown());
+    // Page by page, the newest first; no cursor of another list is taken.
+    let path = "/api/v1/devices/vm-1/certificates";
+    let all = admin.get(path).await.expect(200).json();
+    let (mut serials, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = admin.get(&format!("{path}?limit=1{cursor}")).await.expect(200).json();
+        serials.extend(page["items"].as_array().unwrap().iter().map(|one| one["serial"].clone()));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let expected: Vec<_> = all["items"].as_array().unwrap().iter().map(|one| one["serial"].clone()).collect();
+    assert_eq!(serials, expected);
+    admin.get(&format!("{path}?cursor=unheard-of")).await.expect(400);
     admin.delete("/api/v1/devices/vm-1/certificates/1").await.expect(204);
     let listed = admin.get("/api/v1/devices/vm-1/certificates").await.expect(200).json();
     let states: Vec<_> =
@@ -160,6 +175,8 @@ async fn live_sessions_are_listed_and_cut() {
     let next = first.json()["next"].as_str().unwrap().to_owned();
     let second = admin.get(&format!("/api/v1/sessions?limit=2&cursor={next}")).await.expect(200).json();
     assert_eq!((second["items"].as_array().unwrap().len(), second.get("next")), (1, None));
+    let found = admin.get("/api/v1/sessions?search=M-2").await.expect(200).json();
+    assert_eq!((found["items"].as_array().unwrap().len(), &found["items"][0]["key"]), (1, &json!("vm-2")));
     admin.delete("/api/v1/sessions/vm-2").await.expect(204);
     admin.delete("/api/v1/sessions/vm-2").await.problem(404, "not_found");
 }

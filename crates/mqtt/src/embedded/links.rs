@@ -235,12 +235,15 @@ impl Links {
         }
     }
 
-    /// Devices after `after`, in the order of their keys.
-    pub(super) fn after(&self, after: Option<&DeviceKey>, limit: usize) -> Vec<Arc<Link>> {
+    /// Devices after `after` whose key holds `search` in any case, in the order of their keys.
+    pub(super) fn after(&self, after: Option<&DeviceKey>, search: &str, limit: usize) -> Vec<Arc<Link>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let search = search.to_ascii_lowercase();
+        let found = |key: &DeviceKey| search.is_empty() || key.as_str().to_ascii_lowercase().contains(&search);
         let links = self.by_key.read();
-        let ready =
-            links.range::<DeviceKey, _>((from, Bound::Unbounded)).filter(|(_, link)| link.live().is_some());
+        let ready = links
+            .range::<DeviceKey, _>((from, Bound::Unbounded))
+            .filter(|(key, link)| found(key) && link.live().is_some());
         ready.take(limit).map(|(_, link)| link.clone()).collect()
     }
 

@@ -96,9 +96,9 @@ impl DeviceLink for EmbeddedBroker {
         self.core.links.of(key).is_some_and(|link| link.raise_rights())
     }
 
-    async fn sessions(&self, after: Option<&DeviceKey>, limit: usize) -> Vec<LiveSession> {
+    async fn sessions(&self, after: Option<&DeviceKey>, search: &str, limit: usize) -> Vec<LiveSession> {
         let mut sessions = Vec::new();
-        for link in self.core.links.after(after, limit) {
+        for link in self.core.links.after(after, search, limit) {
             sessions.extend(describe(&link).await);
         }
         sessions

@@ -228,8 +228,10 @@ async fn sessions_tell_who_is_there() {
     let keys = |sessions: Vec<argosy_domain::ports::LiveSession>| {
         sessions.into_iter().map(|s| s.key.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(keys(h.broker.sessions(None, 2).await), ["dev-a", "dev-b"]);
-    assert_eq!(keys(h.broker.sessions(Some(&key("dev-b")), 10).await), ["dev-c"]);
+    assert_eq!(keys(h.broker.sessions(None, "", 2).await), ["dev-a", "dev-b"]);
+    assert_eq!(keys(h.broker.sessions(Some(&key("dev-b")), "", 10).await), ["dev-c"]);
+    assert_eq!(keys(h.broker.sessions(None, "V-B", 10).await), ["dev-b"]);
+    assert!(h.broker.sessions(Some(&key("dev-b")), "v-b", 10).await.is_empty());
     let session = h.broker.session(&key("dev-b")).await.unwrap();
     assert_eq!(session.tls_version.as_deref(), Some("TLSv1.2"));
     assert_eq!(session.certificate_serial, Some(pki::serial(&leaf)));

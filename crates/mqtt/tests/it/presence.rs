@@ -50,7 +50,7 @@ async fn a_newer_connection_takes_over() {
     assert!(h.broker.is_connected(&key("dev-1")));
     assert_ordered(&h.engine, "dev-1");
     assert_eq!(h.engine.presence("dev-1").len(), 3);
-    assert_eq!(h.broker.sessions(None, 10).await.len(), 1);
+    assert_eq!(h.broker.sessions(None, "", 10).await.len(), 1);
     assert_eq!(h.broker.metrics().taken_over.load(Ordering::Relaxed), 1);
 }
 

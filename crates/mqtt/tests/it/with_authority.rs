@@ -8,7 +8,7 @@ use argosy_domain::Timestamp;
 use argosy_domain::ports::{DeviceLink, Entropy, PresentedCertificate};
 use argosy_mqtt::LinkMetrics;
 use argosy_mqtt::embedded::{EmbeddedBroker, Limits, MtlsListener};
-use argosy_pki::{Authority, AuthorityParams, Issued, ServerIdentity, ServerNames, leaf_facts};
+use argosy_pki::{Authority, AuthorityParams, Issued, ServerIdentity, ServerNames, ServingRules, leaf_facts};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_util::sync::CancellationToken;
@@ -69,14 +69,14 @@ async fn devices_connect_with_what_the_authority_issues() {
             .unwrap();
     let authority = Arc::new(authority);
     let names = ServerNames::new(["localhost"]).unwrap();
-    let (identity, _) = ServerIdentity::current(authority.clone(), names, now()).unwrap();
+    let (identity, _) = ServerIdentity::current(authority.clone(), names, ServingRules::default(), now()).unwrap();
 
     let engine = Arc::new(Engine::new());
     let broker =
         EmbeddedBroker::new(Limits::default(), Arc::new(FixedClock), Arc::new(LinkMetrics::default()));
     let mtls = MtlsListener {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        tls: identity.mqtt_config().unwrap(),
+        tls: identity.mqtt_config(None).unwrap(),
         reader: Arc::new(|der| {
             let facts = leaf_facts(der)?;
             Ok(PresentedCertificate {

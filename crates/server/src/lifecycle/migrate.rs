@@ -17,6 +17,9 @@ pub(crate) struct MigrateArgs {
     /// another system (docs/migration.md). Never lowers what has been given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=MAX_FIRST_ARTIFACT_ID))]
     first_artifact_id: Option<i64>,
+    /// Count everything again: make the counts and the search index anew from the tables (see `argosy doctor`)
+    #[arg(long)]
+    recount: bool,
 }
 
 /// Migrates; the server must not be running on the same folder.
@@ -33,21 +36,25 @@ pub(crate) fn migrate(args: &MigrateArgs) -> Result<ExitCode, Failure> {
         let registry = SqlRegistry::connect(&uri, &config.database.build(), NoObserver)
             .await
             .map_err(|error| Failure::because("cannot open the database", &error))?;
-        let _alone = registry
-            .sole_use()
-            .await
-            .map_err(|error| Failure::because("cannot migrate", &error))?;
+        let _alone = registry.sole_use().await.map_err(|error| Failure::because("cannot migrate", &error))?;
         let applied = registry
             .migrate()
             .await
             .map_err(|error| Failure::because("cannot bring the database up to date", &error))?;
         let mut ids = String::new();
+        if args.recount {
+            registry
+                .rebuild_tallies()
+                .await
+                .map_err(|error| Failure::because("cannot count again", &error))?;
+            ids.push_str("counts and search index were made anew\n");
+        }
         if let Some(first) = args.first_artifact_id {
             let next = registry
                 .raise_artifact_ids(first)
                 .await
                 .map_err(|error| Failure::because("cannot raise the ids of artifacts", &error))?;
-            ids = format!("the next artifact gets the id {next}\n");
+            ids.push_str(&format!("the next artifact gets the id {next}\n"));
         }
         let location = registry.location();
         registry.close().await;

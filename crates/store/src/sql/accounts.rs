@@ -2,13 +2,14 @@
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{ApiToken, Role, Session as LoginSession, User};
+use argosy_domain::page::{Page, PageRequest};
 use argosy_domain::ports::{AccountsRead, AccountsWrite, PortResult};
 use argosy_proto::{TokenId, UserId};
 use async_trait::async_trait;
 
-use super::query::Query;
+use super::query::{Conditions, Query};
 use super::row::{Columns, Decoded};
-use super::session::Session;
+use super::session::{Order, Session};
 
 const USER: &str = "SELECT id, name, password_hash, role, must_change_password, created_at FROM users";
 
@@ -69,9 +70,16 @@ impl AccountsRead for Session {
         self.one("api_token", Query::new(query).bind(token_hash).bind(now), token).await
     }
 
-    async fn api_tokens(&mut self, user: UserId) -> PortResult<Vec<ApiToken>> {
-        let query = Query::new(format!("{TOKEN} WHERE user_id = ? ORDER BY id")).bind(user.get());
-        self.all("api_tokens", query, token).await
+    async fn api_tokens(&mut self, user: UserId, page: &PageRequest) -> PortResult<Page<ApiToken>> {
+        const OPERATION: &str = "api_tokens";
+        let mut conditions = Conditions::default();
+        conditions.and(Query::new("user_id = ?").bind(user.get()));
+        if let Some(after) = Order::OldestFirst.after(OPERATION, "id", page)? {
+            conditions.and(after);
+        }
+        let mut query = Query::new(TOKEN);
+        query.append(conditions.clause()).append(Order::OldestFirst.limit("id", page));
+        self.page(OPERATION, page, query, token, |t| t.id.get()).await
     }
 }
 

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 
 use crate::Timestamp;
 use crate::model::{ApiToken, Role, Session, User};
+use crate::page::{Page, PageRequest};
 use crate::ports::PortResult;
 
 /// Reads of accounts.
@@ -20,8 +21,8 @@ pub trait AccountsRead {
     async fn session(&mut self, token_hash: &str, now: Timestamp) -> PortResult<Option<Session>>;
     /// A token that has not expired at `now`.
     async fn api_token(&mut self, token_hash: &str, now: Timestamp) -> PortResult<Option<ApiToken>>;
-    /// A user's tokens by id.
-    async fn api_tokens(&mut self, user: UserId) -> PortResult<Vec<ApiToken>>;
+    /// A user's tokens by id (ascending).
+    async fn api_tokens(&mut self, user: UserId, page: &PageRequest) -> PortResult<Page<ApiToken>>;
 }
 
 /// Writes of accounts. Constraint: `user.name`.

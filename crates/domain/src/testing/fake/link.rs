@@ -148,12 +148,13 @@ impl DeviceLink for FakeLink {
         }
     }
 
-    async fn sessions(&self, after: Option<&DeviceKey>, limit: usize) -> Vec<LiveSession> {
-        let plane = self.plane();
+    async fn sessions(&self, after: Option<&DeviceKey>, search: &str, limit: usize) -> Vec<LiveSession> {
+        let (plane, search) = (self.plane(), search.to_ascii_lowercase());
         plane
             .sessions
             .iter()
             .filter(|(key, _)| after.is_none_or(|after| *key > after))
+            .filter(|(key, _)| key.as_str().to_ascii_lowercase().contains(&search))
             .take(limit)
             .map(|(_, session)| session.clone())
             .collect()
@@ -179,8 +180,8 @@ mod tests {
             let first = link.connect(&key, Timestamp(1));
             assert!(link.connect(&key, Timestamp(2)) > first, "a take-over has a higher number");
             assert_eq!(publish().await.unwrap(), Delivery::Sent);
-            assert_eq!(link.sessions(None, 10).await.len(), 1);
-            assert!(link.sessions(Some(&key), 10).await.is_empty());
+            assert_eq!(link.sessions(None, "", 10).await.len(), 1);
+            assert!(link.sessions(Some(&key), "", 10).await.is_empty());
             link.fail_next_publishes(1);
             assert!(publish().await.unwrap_err().is_transient());
             assert!(link.kick(&key).await);

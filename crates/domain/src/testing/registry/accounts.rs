@@ -6,6 +6,7 @@ use super::fixture::{NOBODY, NOW, begin, conflicts, read};
 use super::list_cases;
 use crate::Timestamp;
 use crate::model::{ApiToken, Role, Session};
+use crate::page::PageRequest;
 use crate::ports::Registry;
 
 list_cases!("accounts":
@@ -28,7 +29,7 @@ async fn what_is_not_there_is_none_or_false(registry: &dyn Registry) {
     assert!(unit.users().await.expect("read").is_empty());
     assert!(unit.session("nobody", NOW).await.expect("read").is_none());
     assert!(unit.api_token("nobody", NOW).await.expect("read").is_none());
-    assert!(unit.api_tokens(nobody).await.expect("read").is_empty());
+    assert!(unit.api_tokens(nobody, &PageRequest::first(10)).await.expect("read").items.is_empty());
     assert!(!unit.set_password(nobody, "x", true).await.expect("write"));
     assert!(!unit.delete_session("nobody").await.expect("write"));
     assert_eq!(unit.delete_expired_sessions(NOW).await.expect("write"), 0);
@@ -124,8 +125,14 @@ async fn tokens_are_a_users_own(registry: &dyn Registry) {
     assert!(found == ApiToken { id: eternal, ..token(one, "a", None) });
     assert!(session.api_token("b", at(9)).await.expect("read").is_some());
     assert!(session.api_token("b", at(10)).await.expect("read").is_none(), "it lasts until then");
-    let own = session.api_tokens(one).await.expect("read");
-    assert_eq!(own.iter().map(|t| t.id).collect::<Vec<_>>(), [eternal, mortal]);
+    let own = session.api_tokens(one, &PageRequest::first(10)).await.expect("read");
+    assert_eq!(own.items.iter().map(|t| t.id).collect::<Vec<_>>(), [eternal, mortal]);
+    assert_eq!(own.next, None);
+    let first = session.api_tokens(one, &PageRequest::first(1)).await.expect("read");
+    assert_eq!(first.items.iter().map(|t| t.id).collect::<Vec<_>>(), [eternal]);
+    let rest = PageRequest { limit: 10, after: first.next };
+    let rest = session.api_tokens(one, &rest).await.expect("read");
+    assert_eq!(rest.items.iter().map(|t| t.id).collect::<Vec<_>>(), [mortal]);
     drop(session);
     let mut unit = begin(registry).await;
     assert!(!unit.delete_api_token(one, foreign).await.expect("write"), "it is another user's");

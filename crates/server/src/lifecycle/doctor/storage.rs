@@ -114,5 +114,21 @@ pub(super) async fn database(config: &Config, report: &mut Report) {
         }
         Err(error) => report.fail("database", Failure::because("it does not answer", &error).message),
     }
+    if registry.check_schema().await.is_ok() {
+        match registry.check_tallies().await {
+            Ok(differences) if differences.is_empty() => {
+                report.ok("counts", "counts and search index say what the tables say");
+            }
+            Ok(differences) => report.fail(
+                "counts",
+                format!(
+                    "what is counted differs from what is there ({}): stop the server and run `argosy migrate --recount`, and \
+                     tell us",
+                    differences.join("; ")
+                ),
+            ),
+            Err(error) => report.fail("counts", Failure::because("they cannot be checked", &error).message),
+        }
+    }
     registry.close().await;
 }

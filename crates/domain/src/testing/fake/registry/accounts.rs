@@ -4,8 +4,10 @@ use argosy_proto::{TokenId, UserId};
 use async_trait::async_trait;
 
 use super::Session;
+use super::table::{Order, page};
 use crate::Timestamp;
 use crate::model::{ApiToken, Role, Session as LoginSession, User};
+use crate::page::{Page, PageRequest};
 use crate::ports::{AccountsRead, AccountsWrite, PortError, PortResult};
 
 #[async_trait]
@@ -32,8 +34,9 @@ impl AccountsRead for Session {
         Ok(tokens.find(alive).cloned())
     }
 
-    async fn api_tokens(&mut self, user: UserId) -> PortResult<Vec<ApiToken>> {
-        Ok(self.state.tokens.values().filter(|t| t.user == user).cloned().collect())
+    async fn api_tokens(&mut self, user: UserId, request: &PageRequest) -> PortResult<Page<ApiToken>> {
+        let own = self.state.tokens.values().filter(|t| t.user == user).map(|t| (t.id.get(), t.clone()));
+        page("api_tokens", own, Order::OldestFirst, request)
     }
 }
 
