@@ -1,5 +1,5 @@
-//! Who is connected, in memory: what the dispatcher asks thousands of times a second. The registry's copy follows in the
-//! next group commit, and starts from "everybody offline" at every start.
+//! Who is connected, in memory: what the dispatcher asks thousands of times a second. The registry's copy follows in
+//! bulk (`ingest::heard`), and starts from "everybody offline" at every start.
 
 use std::collections::HashMap;
 

@@ -292,9 +292,17 @@ pub mod v3 {
             super::flush(&mut self.io, self.cfg.send_timeout).await
         }
 
-        /// Closes the connection gracefully
+        /// Closes the connection gracefully: what was taken is acknowledged first, if it takes no longer than a write may
         #[inline]
         pub async fn close(&mut self) -> Result<()> {
+            if !self.intake.is_empty() && !self.connection.is_cut() {
+                let patience = self.cfg.send_timeout;
+                let settled = futures::future::poll_fn(|cx| match self.answer(cx) {
+                    Ok(()) if !self.intake.is_empty() => Poll::Pending,
+                    _ => Poll::Ready(()),
+                });
+                let _ = tokio::time::timeout(patience, settled).await;
+            }
             super::close(&mut self.io, self.cfg.send_timeout).await
         }
 

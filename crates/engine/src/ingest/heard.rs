@@ -15,9 +15,9 @@ use parking_lot::Mutex;
 use crate::{Engine, Shutdown};
 
 /// How often it is looked whether somebody came or went.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(250);
 /// After so many looks what was heard is written even if nobody came or went.
-const LOOKS: u32 = 5;
+const LOOKS: u32 = 20;
 /// Rows of one transaction: few, so that nobody waits long for the database.
 const CHUNK: usize = 500;
 /// Parts of the map, so that connections do not wait for each other.

@@ -16,3 +16,4 @@ mod harness;
 mod ledger;
 mod limits;
 mod system;
+mod telemetry;

@@ -42,6 +42,7 @@ impl Core {
             door: link.door,
             certificate: identity.certificate.clone(),
         };
+        let asked = publish.qos != QoS::AtMostOnce;
         let verdict = link.throttle.lock().charge(Instant::now(), &self.limits.rate);
         let wait = match verdict {
             Verdict::Pass => match self.events().offer(message) {
@@ -49,7 +50,7 @@ impl Core {
                     let core = Arc::clone(self);
                     let answer = Box::pin(async move {
                         let done = tokio::time::timeout(core.limits.ingest_timeout, durable).await;
-                        core.answer(&link, done)
+                        core.answer(&link, asked, done)
                     });
                     return Some(Taken { answer, alone: false });
                 }
@@ -71,18 +72,27 @@ impl Core {
             };
             if let Some(wait) = wait {
                 add(&core.metrics.throttled, 1);
-                tokio::time::sleep(wait).await;
+                tokio::select! {
+                    () = link.connection.cut_called() => return Answer::Cut,
+                    () = tokio::time::sleep(wait) => {}
+                }
             }
-            let done = tokio::time::timeout(core.limits.ingest_timeout, core.events().message(message)).await;
-            core.answer(&link, done)
+            // Nothing is read meanwhile, which would tell that the connection is cut.
+            let done = tokio::select! {
+                biased;
+                () = link.connection.cut_called() => return Answer::Cut,
+                done = tokio::time::timeout(core.limits.ingest_timeout, core.events().message(message)) => done,
+            };
+            core.answer(&link, asked, done)
         });
         Some(Taken { answer, alone: true })
     }
 
-    /// What the device gets for a message.
+    /// What the device gets for a message, if it has asked for an acknowledgement.
     fn answer(
         &self,
         link: &Link,
+        asked: bool,
         done: Result<Result<(), PortError>, tokio::time::error::Elapsed>,
     ) -> Answer {
         let full = matches!(&done, Ok(Err(error)) if error.kind == PortErrorKind::Full);
@@ -95,6 +105,10 @@ impl Core {
         if self.log_budget() {
             let device = link.identity().map(|i| i.key.as_str());
             tracing::warn!(device, error = &*failure, "message not taken");
+        }
+        // Nothing waits for the acknowledgement of a QoS 0 message: closing the connection would win nothing.
+        if !asked {
+            return Answer::Silence;
         }
         // No space for facts: the device keeps them, and stays connected, since it can still be updated; but not for ever, or it
         // would never send them again.

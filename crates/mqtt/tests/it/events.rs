@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use argosy_domain::ports::{
-    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, PortError, PortErrorKind,
+    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, Offered, PortError, PortErrorKind,
     Refusal, Rights,
 };
 use argosy_proto::DeviceKey;
@@ -35,6 +35,10 @@ pub struct Engine {
     pub restricted: Mutex<HashMap<String, Rights>>,
     pub failing: AtomicBool,
     pub unavailable: AtomicBool,
+    /// Messages have their place at once, and many of a device are under way.
+    pub taking: AtomicBool,
+    /// There is no space for what they say.
+    pub full: AtomicBool,
     /// Messages become durable only when it is open.
     pub durable: watch::Sender<bool>,
     /// Called once, after the answer of `authenticate` has been found and before it is given.
@@ -57,6 +61,8 @@ impl Engine {
             restricted: Mutex::default(),
             failing: AtomicBool::new(false),
             unavailable: AtomicBool::new(false),
+            taking: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             durable: watch::Sender::new(true),
             before_answer: Mutex::default(),
             holding: Notify::new(),
@@ -194,5 +200,24 @@ impl DeviceEvents for Engine {
             plain: message.door == Door::Plain,
         });
         Ok(())
+    }
+
+    fn offer(&self, message: InboundMessage) -> Offered {
+        if !self.taking.load(Ordering::SeqCst) {
+            return Offered::Later(message);
+        }
+        self.note(Event::Message {
+            key: message.key.to_string(),
+            topic: message.topic,
+            payload: String::from_utf8_lossy(&message.payload).into_owned(),
+            qos: message.qos,
+            plain: message.door == Door::Plain,
+        });
+        let full = self.full.load(Ordering::SeqCst);
+        let mut durable = self.durable.subscribe();
+        Offered::Taken(Box::pin(async move {
+            let _ = durable.wait_for(|open| *open).await;
+            if full { Err(PortError::new("append", PortErrorKind::Full)) } else { Ok(()) }
+        }))
     }
 }

@@ -9,6 +9,7 @@ mod client;
 mod delivery;
 mod events;
 mod harness;
+mod intake;
 mod limits;
 mod measure;
 mod mosquitto;

@@ -24,7 +24,11 @@ pub(crate) async fn handle(
     if let Some(code) = query.region {
         scope.region = Some(resolve::region(&mut *read, &code, Place::Field("region")).await?.id);
     }
-    let counts = read.device_counts(&scope).await?;
+    let mut counts = read.device_counts(&scope).await?;
+    if scope == CountScope::default() {
+        // Known sooner than the registry does: see `live`.
+        counts.online = app.engine.presence().online_count() as u64;
+    }
     let contents_mismatch = if scope == CountScope::default() {
         read.count_contents_mismatches().await?
     } else {
