@@ -10,6 +10,7 @@ use argosy_domain::ports::PortResult;
 use argosy_proto::{DeviceId, DeviceKey};
 
 use super::batch::Batch;
+use super::device_filter::key_range;
 use super::dialect::{Column, bytes, int};
 use super::grams::{self, CHUNK, Members, place};
 use super::query::Query;
@@ -20,10 +21,12 @@ use super::session::Session;
 const PLACE: &[Column] = &[int("chunk"), int("gram")];
 const ROW: &[Column] = &[int("chunk"), int("gram"), bytes("members")];
 
-/// Chunks of which a step of a search reads the rows.
-const STEP: i64 = 64;
+/// Chunks that the first step of a search looks at, and each that follows: a frequent term is found at once.
+const STEPS: (i64, i64) = (32, 256);
 /// The rarest grams of a term that are intersected.
 const RAREST: usize = 4;
+/// Beginnings of keys that fewer devices share are looked up in the index of keys.
+const FEW_KEYS: i64 = 2_000;
 /// The most grams of a term that are weighed against each other, and in how many chunks.
 const WEIGHED: (usize, i64) = (24, 8);
 
@@ -43,17 +46,19 @@ fn row(row: &mut Columns<'_>) -> Decoded<Row> {
 pub(super) struct Sought {
     /// Each part finds devices by itself.
     parts: Vec<Vec<i64>>,
+    /// The range of lower-cased keys, if a key is looked for.
+    keys: Option<(String, String)>,
 }
 
 impl Sought {
     /// Devices whose name contains the lower-cased text, or whose key begins with it.
     pub(super) fn name_or_key(text: &str) -> Self {
-        Self { parts: vec![grams::in_name(text), grams::of_prefix(text)] }
+        Self { parts: vec![grams::in_name(text)], keys: key_range(text) }
     }
 
     /// Devices whose key begins with the lower-cased text.
     pub(super) fn key(text: &str) -> Self {
-        Self { parts: vec![grams::of_prefix(text)] }
+        Self { parts: Vec::new(), keys: key_range(text) }
     }
 }
 
@@ -63,6 +68,9 @@ pub(super) struct Search {
     after: i64,
     next: i64,
     last: i64,
+    step: i64,
+    /// Found by the index of keys, if that was better.
+    keys: Vec<i64>,
     found: std::vec::IntoIter<i64>,
 }
 
@@ -103,11 +111,21 @@ impl Session {
         let last = self.count(operation, Query::new("SELECT COALESCE(MAX(id), 0) FROM devices")).await?;
         let last = place(i64::try_from(last).unwrap_or(i64::MAX)).0;
         let first = place(after.max(0)).0;
+        let mut keys = Vec::new();
+        if let Some((from, to)) = sought.keys.take() {
+            let query = "SELECT id FROM devices WHERE key_lower >= ? AND key_lower < ? LIMIT ?";
+            let query = Query::new(query).bind(from.as_str()).bind(to).bind(FEW_KEYS);
+            keys = self.all(operation, query, |row| row.int()).await?;
+            if i64::try_from(keys.len()).is_ok_and(|n| n >= FEW_KEYS) {
+                keys.clear();
+                sought.parts.push(grams::of_prefix(&from));
+            }
+        }
         // Which grams are rare is seen in a few chunks, spread over those that are searched.
         let step = ((last - first) / WEIGHED.1).max(1);
         let samples: Vec<i64> = (first..=last).step_by(usize::try_from(step).unwrap_or(1)).collect();
         for part in &mut sought.parts {
-            if part.len() <= RAREST {
+            if part.len() <= 1 {
                 continue;
             }
             let every = part.len().div_ceil(WEIGHED.0);
@@ -121,7 +139,7 @@ impl Session {
             by_weight.sort_unstable();
             *part = by_weight.into_iter().take(RAREST).map(|(_, gram)| gram).collect();
         }
-        Ok(Search { sought, after, next: first, last, found: Vec::new().into_iter() })
+        Ok(Search { sought, after, next: first, last, step: STEPS.0, keys, found: Vec::new().into_iter() })
     }
 
     /// The next `count` ids at least (the last time: those that are left, at the end none) that the index knows, in order.
@@ -133,22 +151,38 @@ impl Session {
     ) -> PortResult<Vec<i64>> {
         let mut ids: Vec<i64> = search.found.by_ref().take(count).collect();
         while ids.len() < count && search.next <= search.last {
-            let end = (search.next + STEP).min(search.last + 1);
+            let end = (search.next + search.step).min(search.last + 1);
             let chunks: Vec<i64> = (search.next..end).collect();
-            search.next = end;
+            (search.next, search.step) = (end, STEPS.1);
             let mut found: BTreeMap<i64, Members> = BTreeMap::new();
             for part in &search.sought.parts {
-                let places = product(&chunks, part);
-                let mut seen: BTreeMap<i64, (usize, Members)> = BTreeMap::new();
-                for row in self.gram_rows(operation, places).await? {
-                    let (grams, members) = seen.entry(row.chunk).or_insert((0, Members::ALL));
-                    *grams += 1;
-                    members.keep(&Members::decode(&row.members));
-                }
-                for (chunk, (grams, members)) in seen {
-                    if grams == part.len() {
-                        found.entry(chunk).or_insert(Members::NONE).join(&members);
+                // The rarest gram first: the others matter only where it is.
+                let mut seen: BTreeMap<i64, Members> =
+                    chunks.iter().map(|chunk| (*chunk, Members::ALL)).collect();
+                for gram in part {
+                    let left: Vec<i64> = seen.keys().copied().collect();
+                    let mut narrowed = BTreeMap::new();
+                    for row in self.gram_rows(operation, product(&left, &[*gram])).await? {
+                        if let Some(mut members) = seen.remove(&row.chunk) {
+                            members.keep(&Members::decode(&row.members));
+                            if members != Members::NONE {
+                                narrowed.insert(row.chunk, members);
+                            }
+                        }
                     }
+                    seen = narrowed;
+                    if seen.is_empty() {
+                        break;
+                    }
+                }
+                for (chunk, members) in seen {
+                    found.entry(chunk).or_insert(Members::NONE).join(&members);
+                }
+            }
+            for id in &search.keys {
+                let (chunk, place) = place(*id);
+                if chunks.binary_search(&chunk).is_ok() {
+                    found.entry(chunk).or_insert(Members::NONE).add(place);
                 }
             }
             // What this unit of work has named itself is not in the index yet.

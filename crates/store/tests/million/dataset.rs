@@ -50,6 +50,14 @@ pub(crate) fn key(i: i64) -> String {
     format!("VM-{}", 10_000_000 + i)
 }
 
+fn firmware(artifact: i64, version: &str, at: i64) -> String {
+    let facts = r#"{"format":"raw","chip":null,"project":null,"app_version":null,"idf_version":null,"segments":null}"#;
+    format!(
+        "INSERT INTO firmware (product_id, version, file_name, version_lower, file_name_lower, artifact_id, release_notes, facts, \
+         state, created_at) VALUES (1, '{version}', 'app.bin', '{version}', 'app.bin', {artifact}, '', '{facts}', 'released', {at})"
+    )
+}
+
 /// Fills an empty registry; ids of devices are 1…`n`, of regions and groups from 1.
 pub(crate) async fn make(registry: &SqlRegistry, uri: &str, n: i64, now: Timestamp) -> i64 {
     let w = Words(registry.dialect());
@@ -86,12 +94,10 @@ pub(crate) async fn make(registry: &SqlRegistry, uri: &str, n: i64, now: Timesta
              VALUES ('board', 'board', 'esp32s3', 'raw', 4194304, {at})"
         ),
         format!("INSERT INTO artifacts (hash, size, created_at) VALUES ('{}', {SIZE}, {at})", "1".repeat(64)),
-        format!(
-            "INSERT INTO firmware (product_id, version, file_name, version_lower, file_name_lower, artifact_id, release_notes, \
-             facts, state, created_at) VALUES (1, '2.0.0', 'app.bin', '2.0.0', 'app.bin', 1, '', \
-             '{{\"format\":\"raw\",\"chip\":null,\"project\":null,\"app_version\":null,\"idf_version\":null,\"segments\":null}}', \
-             'released', {at})"
-        ),
+        format!("INSERT INTO artifacts (hash, size, created_at) VALUES ('{}', {SIZE}, {at})", "2".repeat(64)),
+        firmware(1, "2.0.0", at),
+        // Nobody has this one yet.
+        firmware(2, "3.0.0", at),
         format!(
             "INSERT INTO devices (device_key, key_lower, name, name_lower, product_id, group_id, region_id, attributes, state, \
              firmware_version, image_hash, capabilities, created_at, updated_at) \

@@ -153,7 +153,7 @@ async fn measure(options: Options) -> Map<String, Value> {
     // A deployment for everybody, while the statuses go on.
     let request = DeploymentRequest {
         name: Some("everybody".into()),
-        payload: DeploymentChoice::Firmware(FirmwareChoice::Id(FirmwareId(1))),
+        payload: DeploymentChoice::Firmware(FirmwareChoice::Id(FirmwareId(2))),
         target: DeviceFilter::default(),
         policy: DeploymentPolicy { max_in_flight: 10_000, rate_per_s: 1_000, ..DeploymentPolicy::default() },
     };
