@@ -7,6 +7,7 @@ mod counters;
 mod ingest;
 mod machine;
 mod registry;
+mod revoke;
 mod rollout;
 
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ enum Name {
     Ingest(ingest::Options),
     /// Asks a registry of a million devices the operator's questions under load, on every engine
     Registry(registry::Options),
+    /// Mints identities, and measures how long after the call a revoked certificate's connection is cut
+    Revoke(revoke::Options),
 }
 
 /// The figures of a benchmark, by their keys.
@@ -41,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Name::Rollout(options) => rollout::run(options)?,
         Name::Ingest(options) => ingest::run(options)?,
         Name::Registry(options) => registry::run(options)?,
+        Name::Revoke(options) => revoke::run(options)?,
     };
     // What went wrong is worth comparing as well: the figures are written before the verdict is given.
     if let Some(file) = &options.json {
