@@ -63,7 +63,9 @@ fn what_was_acknowledged_is_found_again_though_the_server_is_killed_twenty_times
     for death in 0..DEATHS {
         // Under load, and each time at another moment of it.
         let enough = f64::from(100 + death * 37);
-        until("facts are stored", || (server.api.metric("argosy_engine_facts_total") >= enough).then_some(()));
+        until("facts are stored", || {
+            (server.api.metric("argosy_engine_facts_total") >= enough).then_some(())
+        });
         server.crash();
     }
     until("facts are stored after the last death", || {

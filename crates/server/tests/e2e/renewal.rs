@@ -227,7 +227,6 @@ fn a_board_that_overwrites_its_key_and_loses_every_answer_is_never_shut_out() {
     let first = certificate_in(&open(&server, &factory).answer().expect("an answer nobody asked for"));
     // The server dies and comes back; the board still has the old key in RAM.
     server.crash();
-    server.launch();
     let again = certificate_in(&open(&server, &factory).answer().expect("the answer again"));
     assert_eq!(first, again, "no second certificate");
     // The board restarts: an old certificate, and a key that does not belong to it, are all that it has.
@@ -271,7 +270,7 @@ fn wherever_the_server_dies_the_board_has_its_answer_in_the_end() {
         line.publish(ASK, &json!({ "csr": csr })).expect("sent");
         // Nobody waits for anything: what is done by then is done.
         std::thread::sleep(Duration::from_millis(round * 4));
-        server.crash();
+        server.kill();
         drop(line);
         server.launch();
         let mut line = open(&server, &held);
