@@ -128,7 +128,7 @@ impl EmbeddedSeries {
                 };
                 self.rows_of_partition(partition, &scan, stream, enough, &mut rows).await?;
             }
-            rows.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+            rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.0, row.1)));
             if pager.take(rows) {
                 break;
             }
