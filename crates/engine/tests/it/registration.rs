@@ -343,3 +343,38 @@ async fn an_operator_may_activate_a_device_without_a_code() {
     let session = site.fleet.engine.link().expect("a link").session(&key(101)).await.expect("connected");
     assert_eq!(session.rights, Rights::Full);
 }
+
+#[tokio::test]
+async fn a_held_server_registers_nobody_and_keeps_requests_for_certificates() {
+    use argosy_domain::model::Hold;
+    use argosy_engine::Actor;
+    let mut site = Site::with(1).await;
+    let code = site.code().await;
+    let mut work = site.fleet.work().await;
+    let hold = Hold { since: site.fleet.engine.now(), reason: "test".into(), backup_at: None };
+    work.set_hold(&hold).await.expect("held");
+    work.commit().await.expect("a commit");
+    site.fleet = site.fleet.crash().await;
+    assert!(site.fleet.engine.is_held());
+    site.connect(101).await;
+    let ack = site.try_code(101, &code.code).await;
+    assert_eq!((ack.status, ack.retry_after_s), (RegistStatus::Locked, Some(300)));
+    let refused = site.fleet.engine.create_registration_code(&site.fleet.actor, site.request()).await;
+    assert!(matches!(refused, Err(EngineError::Conflict { code: "held", .. })), "{refused:?}");
+    // Acknowledged, and neither answered nor refused: the board's key may be overwritten already.
+    let csr = "-----BEGIN CERTIFICATE REQUEST-----\nAA==\n-----END CERTIFICATE REQUEST-----\n";
+    let payload = serde_json::json!({ "csr": csr }).to_string();
+    site.fleet.say_raw(101, "v1/101/cert/request".into(), payload.into_bytes()).await;
+    assert!(site.fleet.link.take_sent().is_empty());
+    let held = site.fleet.engine.held_work().await.expect("read").expect("held");
+    assert_eq!(held.deferred, 1);
+
+    let nobody = Actor { role: argosy_domain::model::Role::Operator, ..site.fleet.actor.clone() };
+    assert!(matches!(site.fleet.engine.resume_server(&nobody).await, Err(EngineError::Forbidden { .. })));
+    site.fleet.engine.resume_server(&site.fleet.actor).await.expect("resumed");
+    assert!(!site.fleet.engine.is_held());
+    assert_eq!(site.fleet.registry.read().await.expect("a session").deferred_count().await.expect("read"), 0);
+    site.fleet.link.take_sent();
+    let code = site.code().await;
+    assert_eq!(site.try_code(101, &code.code).await.status, RegistStatus::Ok);
+}
