@@ -1,4 +1,4 @@
-//! Devices, their certificates and their history.
+//! Devices, their updates and their history.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    CertificateState, DeploymentKind, DeviceState, FirmwareChangeKind, NamedRef, Outcome, RegionRef, Time,
+    DeploymentKind, DeviceState, FirmwareChangeKind, NamedRef, Outcome, RegionRef, Time,
     UpdateState,
 };
 
@@ -203,74 +203,6 @@ pub struct BatchDeviceResult {
     pub certificate: Option<IssuedCertificate>,
 }
 
-/// A certificate just issued.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct IssuedCertificate {
-    /// Serial number, lower-case hexadecimal.
-    pub serial: String,
-    /// Valid from.
-    pub not_before: Time,
-    /// Valid until.
-    pub not_after: Time,
-    /// The leaf, PEM.
-    pub certificate_pem: String,
-    /// Its intermediates, PEM; the device sends them after its leaf.
-    pub chain_pem: String,
-}
-
-/// Asks for a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct IssueCertificateRequest {
-    /// The certificate request, PEM. Its subject is ignored.
-    pub csr: String,
-}
-
-/// The certificate, and the roots to trust.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct IssueCertificateResponse {
-    /// The certificate.
-    pub certificate: IssuedCertificate,
-    /// The roots that the device must trust, PEM.
-    pub roots_pem: String,
-}
-
-/// A certificate on the allow-list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct CertificateView {
-    /// Issuer.
-    pub issuer: String,
-    /// Serial number, lower-case hexadecimal.
-    pub serial: String,
-    /// Valid from.
-    pub not_before: Time,
-    /// Valid until.
-    pub not_after: Time,
-    /// Lets in or not.
-    pub state: CertificateState,
-    /// When it was issued.
-    pub created_at: Time,
-    /// It is refused from then on: a newer one took its place, and was seen in use.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retires_at: Option<Time>,
-    /// Though it has ended, the device may renew with it until then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expired_allowed_until: Option<Time>,
-}
-
-/// A device's certificates, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct CertificateList {
-    /// The certificates.
-    pub items: Vec<CertificateView>,
-    /// Its identities of imported CAs; with the first page only.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub imported: Vec<crate::ImportedIdentityView>,
-    /// The cursor of the next page of certificates; absent on the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
 /// A change of a registration. What is absent stays; `group` and `region` take `null` to clear.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -339,90 +271,6 @@ pub struct DeviceSelection {
 pub struct ChangeDevicesResponse {
     /// Devices changed.
     pub changed: u64,
-}
-
-/// Which part of the fleet to count: what is given must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct CountQuery {
-    /// Of this product (name or `id:42`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product: Option<String>,
-    /// In this group (name or `id:42`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-    /// In this region (code or `id:42`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-}
-
-/// Counts of devices: exact. `online` follows a connection or its end within moments (the next group commit).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct DeviceCounts {
-    /// All.
-    pub total: u64,
-    /// Connected now.
-    pub online: u64,
-    /// By state.
-    pub by_state: BTreeMap<DeviceState, u64>,
-    /// By reported version, most first, 100 at most.
-    pub by_version: Vec<VersionCount>,
-    /// By product.
-    pub by_product: Vec<ProductCount>,
-    /// By group.
-    pub by_group: Vec<GroupCount>,
-    /// By region.
-    pub by_region: Vec<RegionCount>,
-    /// Showing other contents than they were sent.
-    pub contents_mismatch: u64,
-}
-
-/// Devices that report one version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct VersionCount {
-    /// The version; absent: never reported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Devices.
-    pub count: u64,
-    /// Those of them that are connected now.
-    pub online: u64,
-}
-
-/// Devices of one product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ProductCount {
-    /// The product.
-    pub product: NamedRef,
-    /// Devices.
-    pub count: u64,
-    /// Those of them that are connected now.
-    pub online: u64,
-}
-
-/// Devices in one group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct GroupCount {
-    /// The group; absent: in none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<NamedRef>,
-    /// Devices.
-    pub count: u64,
-    /// Those of them that are connected now.
-    pub online: u64,
-}
-
-/// Devices in one region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct RegionCount {
-    /// The region; absent: in none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<RegionRef>,
-    /// Devices.
-    pub count: u64,
-    /// Those of them that are connected now.
-    pub online: u64,
 }
 
 /// One change of what a device runs.

@@ -215,10 +215,14 @@ pub(crate) fn device_update(update: m::DeviceUpdate, now: Timestamp) -> api::Dev
         .filter(|_| downloading && update.downloaded_bytes > 0)
         .map(|s| update.downloaded_bytes as f64 / s);
     let left = (update.total_bytes - update.downloaded_bytes).max(0) as f64;
+    let contents = update.files > 0;
     api::DeviceUpdateView {
         deployment_id: update.deployment.0,
         device_id: update.device.0,
         key: update.key.to_string(),
+        kind: if contents { api::DeploymentKind::Content } else { api::DeploymentKind::Firmware },
+        files: contents.then_some(update.files),
+        files_done: contents.then_some(update.files_done),
         state,
         outcome: state.outcome(),
         attempt: update.attempt,
