@@ -29,12 +29,7 @@ fn touch(id: DeviceId, online: Option<bool>, version: Option<&str>) -> DeviceTou
     DeviceTouch { online, firmware_version: version.map(str::to_owned), ..DeviceTouch::seen(id, NOW) }
 }
 
-async fn move_to(
-    unit: &mut dyn UnitOfWork,
-    id: DeviceId,
-    group: Option<GroupId>,
-    region: Option<RegionId>,
-) {
+async fn move_to(unit: &mut dyn UnitOfWork, id: DeviceId, group: Option<GroupId>, region: Option<RegionId>) {
     let patch = DevicePatch { group: Some(group), region: Some(region), ..Default::default() };
     assert!(unit.patch_device(id, &patch, NOW).await.expect("patch"));
 }
@@ -208,9 +203,8 @@ async fn filters_are_counted_as_they_list(registry: &dyn Registry) {
         })
         .collect();
     let ids = unit.insert_devices(&new, NOW).await.expect("insert");
-    let touches: Vec<_> = (0..40)
-        .map(|i| touch(ids[i], Some(i % 2 == 0), Some(if i % 4 == 0 { "1" } else { "2" })))
-        .collect();
+    let touches: Vec<_> =
+        (0..40).map(|i| touch(ids[i], Some(i % 2 == 0), Some(if i % 4 == 0 { "1" } else { "2" }))).collect();
     unit.touch_devices(&touches).await.expect("touch");
     unit.commit().await.expect("commit");
 
@@ -231,7 +225,10 @@ async fn filters_are_counted_as_they_list(registry: &dyn Registry) {
                 let new = &new[*i];
                 (filter.groups.is_empty() || new.group.is_some_and(|g| filter.groups.contains(&g)))
                     && (filter.regions.is_empty() || new.region.is_some_and(|r| filter.regions.contains(&r)))
-                    && filter.firmware_version.as_ref().is_none_or(|v| v == if i % 4 == 0 { "1" } else { "2" })
+                    && filter
+                        .firmware_version
+                        .as_ref()
+                        .is_none_or(|v| v == if i % 4 == 0 { "1" } else { "2" })
                     && filter.state.is_none_or(|s| s == new.state)
                     && filter.online.is_none_or(|on| on == (i % 2 == 0))
                     && match pick(5) {
@@ -309,7 +306,8 @@ async fn a_search_finds_parts_of_names_of_any_length(registry: &dyn Registry) {
 
 async fn a_search_finds_beginnings_of_keys(registry: &dyn Registry) {
     let world = World::make(registry).await;
-    let names = [("1", "n"), ("12", "n"), ("42", "n"), ("ESP32_a1b2c3", "n"), ("esp32_a1ffff", "n"), ("x.1", "n")];
+    let names =
+        [("1", "n"), ("12", "n"), ("42", "n"), ("ESP32_a1b2c3", "n"), ("esp32_a1ffff", "n"), ("x.1", "n")];
     named(registry, &world, &names).await;
     let mut session = read(registry).await;
     for (text, expected) in [
@@ -358,7 +356,7 @@ async fn a_search_goes_through_many_devices_page_by_page(registry: &dyn Registry
     }
     let mut session = read(registry).await;
     for (text, of) in [
-        ("자판기", Box::new(|i: usize| i % 3 == 0) as Box<dyn Fn(usize) -> bool + Send + Sync>),
+        ("자판기", Box::new(|i: usize| i.is_multiple_of(3)) as Box<dyn Fn(usize) -> bool + Send + Sync>),
         ("기 8", Box::new(|i| i.to_string().starts_with('8'))),
         ("99호", Box::new(|i| i % 100 == 99)),
         ("p08", Box::new(|i| i / 1000 == 8)),
