@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    DeploymentKind, DeviceState, FirmwareChangeKind, NamedRef, Outcome, RegionRef, Time,
+    DeploymentKind, DeviceState, FirmwareChangeKind, IssuedCertificate, NamedRef, Outcome, RegionRef, Time,
     UpdateState,
 };
 

@@ -19,6 +19,7 @@ mod ops;
 mod present;
 mod present_content;
 mod present_identity;
+mod present_names;
 mod resolve;
 mod routes;
 mod server;
