@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{DeployedContent, DeploymentKind, DeploymentState, DeviceUpdateView, NamedRef, Outcome, Time, UpdateState};
+use crate::{
+    DeployedContent, DeploymentKind, DeploymentState, DeviceUpdateView, NamedRef, Outcome, Time, UpdateState,
+};
 
 /// Device updates that one event of `GET /deployments/{id}/events` lists at most.
 pub const MAX_EVENT_DEVICES: usize = 200;

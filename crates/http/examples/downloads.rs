@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use argosy_domain::Timestamp;
 use argosy_domain::ports::BlobStore;
 use argosy_domain::testing::{
-    FakeAuthority, FakeJournal, FakeBlobStore, FakeClock, FakeContentMaker, FakeRegistry, FakeSeries, SeededEntropy,
-    bytes_stream,
+    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeJournal, FakeRegistry, FakeSeries,
+    SeededEntropy, bytes_stream,
 };
 use argosy_engine::download::{ArtifactCache, CacheConfig, LocalLinks, UrlSigner};
 use argosy_engine::{Engine, EngineConfig, Ports, Supervisor};
@@ -200,7 +200,7 @@ async fn measure(clients: tokio::runtime::Handle) {
         series: Arc::new(FakeSeries::default()),
         blobs: Arc::clone(&blobs),
         authority: Arc::new(FakeAuthority::default()),
-            journal: Arc::new(FakeJournal::default()),
+        journal: Arc::new(FakeJournal::default()),
         media: Arc::new(FakeContentMaker),
         links: Arc::new(LocalLinks::new(Arc::clone(&signer), None, None)),
         clock: Arc::new(FakeClock::default()),

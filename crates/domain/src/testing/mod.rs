@@ -14,7 +14,6 @@ pub mod series;
 pub use esp_image::{esp_image, esp_image_of_size};
 pub use exec::{block_on, join_all, poll_once};
 pub use fake::{
-    FakeAuthority, FakeJournal, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries, SeededEntropy, SentMessage,
-    bytes_stream,
-    ready_binary,
+    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeJournal, FakeLink, FakeRegistry,
+    FakeSeries, SeededEntropy, SentMessage, bytes_stream, ready_binary,
 };

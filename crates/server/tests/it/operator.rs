@@ -279,7 +279,8 @@ fn contents_are_pushed_looked_at_deployed_and_withdrawn() {
     cli(&[&product[..], &["--display", "16x8x16"]].concat()).ok();
     cli(&["device", "create", "d1", "--product", "p"]).ok();
     for (file, pixel) in [("red.bin", 0xf800), ("blue.bin", 0x001f)] {
-        std::fs::write(place.path().join(file), argosy_domain::testing::ready_binary(&display, pixel)).unwrap();
+        std::fs::write(place.path().join(file), argosy_domain::testing::ready_binary(&display, pixel))
+            .unwrap();
     }
     std::fs::write(place.path().join("short.bin"), [4, 0, 0, 0]).unwrap();
     let said = cli(&["content", "push", "short.bin", "--product", "p", "--title", "X"]).failed(1);
@@ -298,7 +299,10 @@ fn contents_are_pushed_looked_at_deployed_and_withdrawn() {
 
     let deploy = ["deploy", "--content", "Spring sale", "--content", "Blue", "--device", "d1", "--json"];
     let deployment = cli(&deploy).json();
-    assert_eq!((&deployment["kind"], &deployment["contents"][1]["title"]), (&"content".into(), &"Blue".into()));
+    assert_eq!(
+        (&deployment["kind"], &deployment["contents"][1]["title"]),
+        (&"content".into(), &"Blue".into())
+    );
     let shown = cli(&["deployment", "show", &format!("id:{}", deployment["id"])]).ok();
     assert!(shown.contains("Spring sale, Blue"), "{shown}");
     cli(&["content", "delete", "Blue"]).failed(4);

@@ -221,7 +221,8 @@ async fn an_older_touch_does_not_turn_back_when_it_was_seen(registry: &dyn Regis
     let world = World::make(registry).await;
     let ids = world.devices(registry, 1).await;
     touch(registry, &[DeviceTouch::seen(ids[0], at(100))]).await;
-    let late = DeviceTouch { firmware_version: Some("2.0.0".to_owned()), ..DeviceTouch::seen(ids[0], at(50)) };
+    let late =
+        DeviceTouch { firmware_version: Some("2.0.0".to_owned()), ..DeviceTouch::seen(ids[0], at(50)) };
     touch(registry, &[late]).await;
     let stored = the_device(registry, ids[0]).await;
     assert_eq!(stored.last_seen_at, Some(at(100)));

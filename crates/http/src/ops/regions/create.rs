@@ -12,6 +12,7 @@ pub(crate) async fn handle(
     Creation { value, ticket }: Creation<api::RegionSpec>,
 ) -> ApiResult<Response> {
     let (engine, by) = (Arc::clone(&app.engine), actor.clone());
-    let work = async move { Ok(present::region(engine.create_region(&by, &value.code, &value.name).await?, None)) };
+    let work =
+        async move { Ok(present::region(engine.create_region(&by, &value.code, &value.name).await?, None)) };
     ticket.create(&app, &actor, work).await
 }

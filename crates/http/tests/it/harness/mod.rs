@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use argosy_domain::ports::{BlobStore, Clock, Entropy};
 use argosy_domain::testing::{
-    FakeAuthority, FakeJournal, FakeBlobStore, FakeClock, FakeContentMaker, FakeLink, FakeRegistry, FakeSeries,
-    SeededEntropy,
+    FakeAuthority, FakeBlobStore, FakeClock, FakeContentMaker, FakeJournal, FakeLink, FakeRegistry,
+    FakeSeries, SeededEntropy,
 };
 use argosy_engine::download::{ArtifactCache, CacheConfig, LocalLinks, UrlSigner};
 use argosy_engine::{Engine, EngineConfig, Ports, Supervisor};

@@ -198,7 +198,7 @@ impl DevicesWrite for Session {
                 online: false,
                 online_changed_at: None,
                 last_seen_at: None,
-                    created_at: now,
+                created_at: now,
                 updated_at: now,
             };
             state.devices.insert(id, device);

@@ -23,10 +23,10 @@ use async_trait::async_trait;
 use self::table::Table;
 use super::lock::{AsyncLock, LockGuard};
 use crate::model::{
-    ApiToken, Artifact, AuditEntry, Certificate, Content, ContentChange, Deployment, Device, DeviceUpdate,
-    Firmware, FirmwareChange, Group, IdempotencyRecord, ImportedBy, ImportedIdentity, InboxRow, OutboxRow,
-    Product, Region, RegistrationCode, Renewal, Revocation, Session as LoginSession, ShownContents, Upload,
-    User, WrongTries, DeferredMessage, Hold,
+    ApiToken, Artifact, AuditEntry, Certificate, Content, ContentChange, DeferredMessage, Deployment, Device,
+    DeviceUpdate, Firmware, FirmwareChange, Group, Hold, IdempotencyRecord, ImportedBy, ImportedIdentity,
+    InboxRow, OutboxRow, Product, Region, RegistrationCode, Renewal, Revocation, Session as LoginSession,
+    ShownContents, Upload, User, WrongTries,
 };
 use crate::ports::{PortError, PortErrorKind, PortResult, ReadSession, Registry, UnitOfWork};
 
