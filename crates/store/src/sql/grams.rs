@@ -48,7 +48,7 @@ fn distinct(grams: impl Iterator<Item = i64>) -> Vec<i64> {
 
 /// Which chunk an id is in, and its place there.
 pub(super) const fn place(id: i64) -> (i64, u16) {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is below CHUNK")]
+    #[expect(clippy::cast_possible_truncation, reason = "it is below CHUNK")]
     let place = id.rem_euclid(CHUNK) as u16;
     (id.div_euclid(CHUNK), place)
 }

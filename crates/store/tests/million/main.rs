@@ -109,15 +109,14 @@ async fn measure(options: Options) -> Map<String, Value> {
     engine.attach_link(link.clone());
     let supervisor = Supervisor::new();
     engine.start(&supervisor).await.expect("a start");
-    let folding = {
-        let registry = registry.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                let _ = registry.fold_log().await;
-            }
-        })
-    };
+    let mut folding = tokio::task::JoinSet::new();
+    let folded = registry.clone();
+    folding.spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let _ = folded.fold_log().await;
+        }
+    });
 
     // Those of the second running deployment connect, and are served from now on.
     let start = Instant::now();
@@ -135,8 +134,9 @@ async fn measure(options: Options) -> Map<String, Value> {
     note("connect_per_s", options.connected as f64 / start.elapsed().as_secs_f64());
 
     let written = Arc::new(Written::default());
-    let statuses = tokio::spawn(load::statuses(engine.clone(), written.clone(), n, options.statuses_per_s));
-    let results = tokio::spawn(load::results(engine.clone(), link.clone(), written.clone()));
+    let mut loads = tokio::task::JoinSet::new();
+    loads.spawn(load::statuses(engine.clone(), written.clone(), n, options.statuses_per_s));
+    loads.spawn(load::results(engine.clone(), link.clone(), written.clone()));
     until("the first result", Duration::from_secs(120), async || written.results.load(Ordering::Relaxed) > 0)
         .await;
     let counted = || (written.statuses.load(Ordering::Relaxed), written.results.load(Ordering::Relaxed));
@@ -160,7 +160,10 @@ async fn measure(options: Options) -> Map<String, Value> {
     let start = Instant::now();
     let id = engine.create_deployment(&Actor::system(), request).await.expect("a deployment").id;
     note("create_s", start.elapsed().as_secs_f64());
-    let deployment = async || registry.read().await.unwrap().deployment(id).await.unwrap().unwrap();
+    let deployment = async || {
+        let mut read = registry.read().await.expect("a session");
+        read.deployment(id).await.expect("read").expect("the deployment")
+    };
     until("the first dispatch", Duration::from_secs(600), async || deployment().await.started_at.is_some())
         .await;
     note("first_dispatch_s", start.elapsed().as_secs_f64());
@@ -168,11 +171,12 @@ async fn measure(options: Options) -> Map<String, Value> {
     note("plan_all_s", start.elapsed().as_secs_f64());
 
     written.stop.store(true, Ordering::Relaxed);
-    statuses.await.expect("statuses");
-    results.await.expect("results");
+    while let Some(ended) = loads.join_next().await {
+        ended.expect("the load does not fail");
+    }
     supervisor.stop();
     supervisor.finish(Duration::from_secs(30)).await;
-    folding.abort();
+    folding.shutdown().await;
 
     // Enrolment, alone.
     let start = Instant::now();

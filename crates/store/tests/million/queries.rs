@@ -22,7 +22,12 @@ impl Times {
     pub(crate) fn at(&self, share: f64) -> f64 {
         let mut sorted = self.times.clone();
         sorted.sort_unstable();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index"
+        )]
         let index = ((sorted.len() - 1) as f64 * share).round() as usize;
         sorted[index].as_secs_f64() * 1e3
     }

@@ -6,7 +6,7 @@ use argosy_domain::ports::{PortErrorKind, Registry as _, UpdateFilter};
 use argosy_proto::Sha256Hash;
 
 use super::databases::{Database, Engine};
-use super::fixture::{NOW, begin, deployment, device, key, planned};
+use super::fixture::{NOW, begin, deployment, device, planned};
 
 const HOSTILE: &[&str] = &[
     "%",

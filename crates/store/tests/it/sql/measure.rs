@@ -14,8 +14,6 @@ use argosy_store::sql::SqlRegistry;
 use super::databases::{Database, Engine};
 use super::fixture::{NOW, begin, deployment, key, placed, planned};
 
-const STATUS: &str = r#"{"firmware_version":"1.4.2","advertisements":[{"id":12},{"id":13}],"system":{"cpu_usage":{"core_0":11,"core_1":42},"memory_usage":37,"storage_usage":61,"uptime":86400},"network":{"connection_type":"wifi","signal_strength":-61,"local_ip":"192.168.0.17","gateway_ip":"192.168.0.1"},"timestamp":"2025-07-03T10:30:45Z"}"#;
-
 struct Fleet {
     registry: SqlRegistry,
     devices: Vec<DeviceId>,

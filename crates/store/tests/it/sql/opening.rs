@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use argosy_domain::ports::Registry as _;
 use argosy_proto::Sha256Hash;
 use argosy_store::sql::{MAX_FIRST_ARTIFACT_ID, NoObserver, OpenError, SchemaError, SoleError, SqlRegistry};
 
