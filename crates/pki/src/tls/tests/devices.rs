@@ -102,7 +102,7 @@ fn a_board_that_overwrote_its_key_gets_in_with_the_key_that_it_asked_a_certifica
         for version in [&TLS12, &TLS13] {
             asked.0.lock().unwrap().clear();
             let refused = |why: &str| {
-                let (whose, error) = handshake(board(version), server(NOW)).err().expect(why);
+                let (whose, error) = handshake(board(version), server(NOW)).expect_err(why);
                 assert_eq!(whose, "server", "{why}");
                 assert!(matches!(error, rustls::Error::InvalidCertificate(_)), "{why}: {error}");
             };
