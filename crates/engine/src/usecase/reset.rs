@@ -11,7 +11,7 @@ use crate::error::{EngineError, EngineResult};
 pub(super) const ONE_TIME_BYTES: usize = 18;
 
 /// Gives a user another one-time password, which is returned: it must be changed at the next log-in. Every session of the user ends;
-/// tokens stay.
+/// tokens rest until the password has been changed.
 ///
 /// # Errors
 /// [`EngineError::NotFound`] names the users that there are.

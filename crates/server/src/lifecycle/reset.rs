@@ -8,9 +8,9 @@ use argosy_pki::write_atomically;
 use clap::Args;
 
 use super::admin;
+use super::compose;
 use super::lock::DataLock;
 use super::metrics::TxHistogram;
-use super::compose;
 use crate::args::{ConfigArgs, Failure, print_whole};
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -50,7 +50,7 @@ pub(crate) fn reset_password(args: &ResetPasswordArgs) -> Result<ExitCode, Failu
         .map_err(|error| Failure::because("cannot write the one-time password", &error))?;
     print_whole(&format!(
         "the one-time password of {} is in {}; `argosy login` asks for it, and for a new one.\n\
-         Sessions of {} have ended; tokens go on: remove those that may be in wrong hands\n",
+         Sessions of {} have ended; tokens rest until the password has been changed: then remove those that may be in wrong hands\n",
         args.name,
         file.display(),
         args.name
