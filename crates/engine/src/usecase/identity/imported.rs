@@ -195,7 +195,7 @@ fn canonical_serial(text: &str) -> Option<String> {
     let digits = digits.to_ascii_lowercase();
     let digits = digits.trim_start_matches('0');
     let ok = digits.len() <= 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()) && !text.trim().is_empty();
-    let padded = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.to_owned() };
+    let padded = if !digits.len().is_multiple_of(2) { format!("0{digits}") } else { digits.to_owned() };
     ok.then(|| if padded.is_empty() { "00".to_owned() } else { padded })
 }
 

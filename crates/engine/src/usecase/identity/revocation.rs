@@ -157,7 +157,8 @@ impl Engine {
         if !listed.is_empty() {
             return Ok(listed);
         }
-        let hex = serial.len() % 2 == 0 && serial.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let hex =
+            serial.len().is_multiple_of(2) && serial.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let mut issuers: Vec<String> =
             read.imported_identities(id).await?.into_iter().map(|identity| identity.issuer).collect();
         issuers.dedup();
