@@ -12,6 +12,9 @@ use super::{LoadConfig, LoadReport};
 /// Times that are remembered at most, for the percentiles.
 const TIMES: usize = 1_000_000;
 
+/// A device, and the numbers of it that were acknowledged, as ranges from and to.
+type Numbers = (String, Vec<(u64, u64)>);
+
 /// Counters of a run.
 pub(super) struct Tally {
     connected: AtomicUsize,
@@ -21,7 +24,7 @@ pub(super) struct Tally {
     reconnects: AtomicU64,
     payload: AtomicUsize,
     window: Mutex<Window>,
-    numbers: Mutex<Vec<(String, Vec<(u64, u64)>)>>,
+    numbers: Mutex<Vec<Numbers>>,
 }
 
 /// The counted time.
