@@ -80,7 +80,9 @@ pub(crate) fn check() -> Result<()> {
     let committed = std::fs::read_to_string(&schema).unwrap_or_default();
     shell::run(&mut node.npm(&["run", "--silent", "types"]))?;
     if std::fs::read_to_string(&schema).unwrap_or_default() != committed {
-        bail!("web/src/shared/api/schema.d.ts was stale; it is written again from openapi/argosy.json: commit it");
+        bail!(
+            "web/src/shared/api/schema.d.ts was stale; it is written again from openapi/argosy.json: commit it"
+        );
     }
     shell::run(&mut node.npm(&["run", "--silent", "lint"]))?;
     shell::run(&mut node.npm(&["run", "--silent", "test"]))?;
@@ -91,7 +93,8 @@ pub(crate) fn check() -> Result<()> {
 fn install(node: &Node) -> Result<()> {
     let lock = folder().join("package-lock.json");
     let stamp = folder().join("node_modules").join(".argosy-installed");
-    let wanted = std::fs::read_to_string(&lock).with_context(|| format!("could not read {}", lock.display()))?;
+    let wanted =
+        std::fs::read_to_string(&lock).with_context(|| format!("could not read {}", lock.display()))?;
     if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
@@ -126,7 +129,15 @@ fn is_enough((major, minor): (u32, u32)) -> bool {
 
 /// What the build is made from.
 fn sources() -> Vec<PathBuf> {
-    let names = ["src", "public", "index.html", "package-lock.json", "vite.config.ts", "vite-compress.ts", "postcss.config.cjs"];
+    let names = [
+        "src",
+        "public",
+        "index.html",
+        "package-lock.json",
+        "vite.config.ts",
+        "vite-compress.ts",
+        "postcss.config.cjs",
+    ];
     names.iter().map(|name| folder().join(name)).collect()
 }
 

@@ -60,7 +60,8 @@ mod tests {
         let key = |csr: &str| crate::parse_csr(csr.as_bytes()).unwrap().public_key();
         assert_eq!(key(&made.csr_pem), key(&again.csr_pem));
         assert!(!format!("{made:?}").contains("PRIVATE"));
-        let error = DeviceKeyPair::from_pem("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
+        let error =
+            DeviceKeyPair::from_pem("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n");
         assert!(!error.unwrap_err().to_string().contains("c2VjcmV0"));
     }
 }

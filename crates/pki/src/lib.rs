@@ -26,8 +26,8 @@ mod tls;
 mod testing;
 
 pub use authority::{Authority, AuthorityError, AuthorityParams, Follower, Issued};
-pub use device_key::DeviceKeyPair;
 pub use csr::{CheckedCsr, CsrRefusal, KeyKind, MAX_CSR_BYTES, RSA_BITS, parse_csr};
+pub use device_key::DeviceKeyPair;
 pub use imported::ImportError;
 pub use keyfile::{
     KeyFileError, MAX_FILE_BYTES, SECRET_LENGTHS, private_folder, read_secret, secret_file, write_atomically,

@@ -51,7 +51,8 @@ const LIMIT_DISPATCH_S: f64 = 10.0;
 pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
     let machine = Machine::this();
     let load = machine::load();
-    let servers = if options.engines.iter().any(|e| *e != Engine::Sqlite) { Some(Servers::start()?) } else { None };
+    let servers =
+        if options.engines.iter().any(|e| *e != Engine::Sqlite) { Some(Servers::start()?) } else { None };
     let folder = workspace::target().join("bench").join("registry");
     std::fs::create_dir_all(&folder).with_context(|| format!("could not make {}", folder.display()))?;
     let mut columns: Vec<(&'static str, Map<String, Value>)> = Vec::new();
@@ -76,7 +77,8 @@ pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
             _ => {}
         }
         shell::run(&mut cargo)?;
-        let text = std::fs::read_to_string(&json).with_context(|| format!("could not read {}", json.display()))?;
+        let text =
+            std::fs::read_to_string(&json).with_context(|| format!("could not read {}", json.display()))?;
         columns.push((engine.name(), serde_json::from_str(&text)?));
     }
     let versions = servers.as_ref().map(Servers::versions).unwrap_or_default();

@@ -78,8 +78,14 @@ pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
     figures.insert("revocations".to_owned(), json!(count));
     println!("{machine}");
     println!("minted {} identities, {provisioned:.0} a second", options.devices);
-    println!("revoked {count}: from call to cut p50 {} ms, p99 {} ms, longest {} ms", at(50), at(99), at(100));
-    let enough = if provisioned >= 500.0 { Ok(()) } else { Err(anyhow::anyhow!("under 500 identities a second")) };
+    println!(
+        "revoked {count}: from call to cut p50 {} ms, p99 {} ms, longest {} ms",
+        at(50),
+        at(99),
+        at(100)
+    );
+    let enough =
+        if provisioned >= 500.0 { Ok(()) } else { Err(anyhow::anyhow!("under 500 identities a second")) };
     Ok((figures, enough))
 }
 
@@ -121,10 +127,19 @@ impl Device {
     fn connect(identities: &Path, key: &str, port: u16) -> Result<Self> {
         let folder = identities.join(key);
         let mut command = process::bound_to_us(Path::new("openssl"), "KILL", None);
-        command.args(["s_client", "-quiet", "-verify_return_error", "-connect", &format!("127.0.0.1:{port}")]);
-        for (option, file) in
-            [("-cert", "cert.pem"), ("-cert_chain", "chain.pem"), ("-key", "key.pem"), ("-CAfile", "roots.pem")]
-        {
+        command.args([
+            "s_client",
+            "-quiet",
+            "-verify_return_error",
+            "-connect",
+            &format!("127.0.0.1:{port}"),
+        ]);
+        for (option, file) in [
+            ("-cert", "cert.pem"),
+            ("-cert_chain", "chain.pem"),
+            ("-key", "key.pem"),
+            ("-CAfile", "roots.pem"),
+        ] {
             command.arg(option).arg(folder.join(file));
         }
         let mut child = command

@@ -48,14 +48,20 @@ async fn the_latest_and_curves_and_rows_of_a_stream() {
     let now = server.engine.now().0;
     let time = |ms: i64| argosy_api::Time(ms).to_string();
     let (from, to) = (time(now - 5000), time(now + 5000));
-    let path = format!("/api/v1/devices/vm-1/metrics?metric=cpu_0,cpu_core_1,boiler.celsius&from={from}&to={to}&points=10");
+    let path = format!(
+        "/api/v1/devices/vm-1/metrics?metric=cpu_0,cpu_core_1,boiler.celsius&from={from}&to={to}&points=10"
+    );
     let found = admin.get(&path).await.expect(200).json();
     assert_eq!(found["step_ms"], 1000);
     for (place, value) in [10.0, 30.0, 80.5].into_iter().enumerate() {
         let points = found["curves"][place]["points"].as_array().unwrap();
         assert_eq!(points.len(), 10);
         let said: Vec<&Value> = points.iter().filter(|point| !point.is_null()).collect();
-        assert_eq!(said, [&json!({ "min": value, "avg": value, "max": value, "count": 1 })], "the rest are gaps");
+        assert_eq!(
+            said,
+            [&json!({ "min": value, "avg": value, "max": value, "count": 1 })],
+            "the rest are gaps"
+        );
     }
     let rows = admin.get("/api/v1/devices/vm-1/streams/boiler").await.expect(200).json();
     assert_eq!(items(&rows).len(), 1);
@@ -69,7 +75,9 @@ async fn the_latest_and_curves_and_rows_of_a_stream() {
 #[tokio::test]
 async fn logs_are_searched_over_the_fleet_and_of_one_device() {
     let (server, admin) = fleet().await;
-    for (key, tag, text) in [("vm-1", "FLASH", "write failed"), ("vm-2", "NET", "no route"), ("vm-2", "FLASH", "ok again")] {
+    for (key, tag, text) in
+        [("vm-1", "FLASH", "write failed"), ("vm-2", "NET", "no route"), ("vm-2", "FLASH", "ok again")]
+    {
         say(&server, key, "status/error_log", &json!({ "error_tag": tag, "log": text }).to_string()).await;
     }
     let count = async |path: &str| items(&admin.get(path).await.expect(200).json()).len();
@@ -96,11 +104,16 @@ async fn sales_are_summed_by_what_is_asked() {
     let (server, admin) = fleet().await;
     admin.post("/api/v1/groups", &json!({ "name": "north" })).await.expect(201);
     admin.patch("/api/v1/devices/vm-1", &json!({ "group": "north" })).await.expect(200);
-    for (key, kind, variety) in [("vm-1", "coffee", "hot"), ("vm-1", "coffee", "iced"), ("vm-2", "tea", "hot")] {
+    for (key, kind, variety) in
+        [("vm-1", "coffee", "hot"), ("vm-1", "coffee", "iced"), ("vm-2", "tea", "hot")]
+    {
         say(&server, key, "sales/data", &json!({ "type": kind, "sub_type": variety }).to_string()).await;
     }
     let sums = async |query: &str| {
-        admin.get(&format!("/api/v1/sales?{query}")).await.expect(200).json()["sums"].as_array().unwrap().clone()
+        admin.get(&format!("/api/v1/sales?{query}")).await.expect(200).json()["sums"]
+            .as_array()
+            .unwrap()
+            .clone()
     };
     assert_eq!(sums("").await, [json!({ "count": 3 })]);
     let by_device = sums("group_by=device").await;

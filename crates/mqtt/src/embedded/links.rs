@@ -239,7 +239,8 @@ impl Links {
     pub(super) fn after(&self, after: Option<&DeviceKey>, search: &str, limit: usize) -> Vec<Arc<Link>> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let search = search.to_ascii_lowercase();
-        let found = |key: &DeviceKey| search.is_empty() || key.as_str().to_ascii_lowercase().contains(&search);
+        let found =
+            |key: &DeviceKey| search.is_empty() || key.as_str().to_ascii_lowercase().contains(&search);
         let links = self.by_key.read();
         let ready = links
             .range::<DeviceKey, _>((from, Bound::Unbounded))

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use argosy_domain::ports::{
-    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, Offered, PortError, PortErrorKind,
-    Refusal, Rights,
+    Admitted, ClientIdentity, ConnectionNumber, DeviceEvents, Door, InboundMessage, Offered, PortError,
+    PortErrorKind, Refusal, Rights,
 };
 use argosy_proto::DeviceKey;
 use async_trait::async_trait;

@@ -69,7 +69,8 @@ async fn devices_connect_with_what_the_authority_issues() {
             .unwrap();
     let authority = Arc::new(authority);
     let names = ServerNames::new(["localhost"]).unwrap();
-    let (identity, _) = ServerIdentity::current(authority.clone(), names, ServingRules::default(), now()).unwrap();
+    let (identity, _) =
+        ServerIdentity::current(authority.clone(), names, ServingRules::default(), now()).unwrap();
 
     let engine = Arc::new(Engine::new());
     let broker =

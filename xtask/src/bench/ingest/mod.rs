@@ -119,8 +119,10 @@ pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
         Ok(())
     })?;
     let counted = Counters::parse(&system.api.metrics()?);
-    let (rows, lost) =
-        (counted.sum("argosy_engine_facts_total", |_| true), counted.sum("argosy_engine_facts_dropped_total", |_| true));
+    let (rows, lost) = (
+        counted.sum("argosy_engine_facts_total", |_| true),
+        counted.sum("argosy_engine_facts_dropped_total", |_| true),
+    );
     let (data, pki) = (folder.join("data").join("series"), folder.join("data").join("pki"));
     system.stop()?;
     let durable = Durable { groups, rows, bytes: bytes_of(&data)?, peak_kib };
