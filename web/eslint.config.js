@@ -13,7 +13,7 @@ export default ts.config(
     files: ['src/**/*.{ts,tsx}'],
     plugins: { boundaries, 'react-hooks': hooks },
     settings: {
-      'import/resolver': { typescript: { alwaysTryTypes: true } },
+      'import/resolver': { [new URL('./eslint-resolver.cjs', import.meta.url).pathname]: {} },
       'boundaries/elements': [
         { type: 'app', pattern: 'src/app' },
         ...['pages', 'widgets', 'features', 'entities'].map((type) => ({

@@ -98,10 +98,8 @@ pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
             figures.insert(format!("{name}_{engine}"), value.clone());
         }
     }
-    if let Some((_, first)) = columns.first() {
-        if let Some(all) = first.get("plan_all_s") {
-            figures.insert("plan_all_s".into(), all.clone());
-        }
+    if let Some(all) = columns.first().and_then(|(_, first)| first.get("plan_all_s")) {
+        figures.insert("plan_all_s".into(), all.clone());
     }
     figures.insert("devices".into(), options.devices.into());
     figures.insert("cores".into(), machine.cores.into());
@@ -110,6 +108,9 @@ pub(crate) fn run(options: &Options) -> Result<(Figures, Result<()>)> {
         if late.is_empty() { Ok(()) } else { Err(anyhow::anyhow!("over the limit: {}", late.join(", "))) };
     Ok((figures, verdict))
 }
+
+/// What stands in an engine's column of a line.
+type Cell = Box<dyn Fn(&Map<String, Value>) -> String>;
 
 /// A line a figure, a column an engine; p50 and p99 of a question in one line.
 fn table(columns: &[(&'static str, Map<String, Value>)]) -> String {
@@ -125,7 +126,7 @@ fn table(columns: &[(&'static str, Map<String, Value>)]) -> String {
         let cell = |column: &Map<String, Value>, key: &str| {
             column.get(key).and_then(Value::as_f64).map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"))
         };
-        let line: Option<(String, Box<dyn Fn(&Map<String, Value>) -> String>)> =
+        let line: Option<(String, Cell)> =
             if let Some(question) = name.strip_prefix("p50_ms_") {
                 let (p50, p99) = (name.clone(), format!("p99_ms_{question}"));
                 Some((

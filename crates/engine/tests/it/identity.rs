@@ -1,5 +1,7 @@
 //! Renewal in every order of losses, revocation, certificates that have ended, and imported identities.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: what is missing fails the test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -161,7 +161,7 @@ async fn the_code_stands_nowhere() {
     let digits = &code.code;
     for (topic, payload) in [
         ("regist", format!("{{\"auth_key\": \"{digits}\"")),
-        ("regist", format!("{digits}")),
+        ("regist", digits.to_string()),
         ("regist", format!("{{\"auth_key\": [\"{digits}\"]}}")),
         ("regst", format!("{{\"device_name\": \"x\", \"auth_key\": \"{digits}\"}}")),
     ] {

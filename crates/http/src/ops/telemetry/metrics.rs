@@ -30,8 +30,8 @@ pub(crate) async fn handle(
     if names.is_empty() || names.len() > CURVES {
         return Err(bad("metric", format!("ask for 1 to {CURVES} metrics, separated by commas")).into());
     }
-    let metrics: Vec<Metric> =
-        names.iter().map(|name| metric(name).map_err(|why| bad("metric", why))).collect::<Result<_, _>>()?;
+    let metrics: Result<Vec<Metric>, String> = names.iter().map(|name| metric(name)).collect();
+    let metrics = metrics.map_err(|why| bad("metric", why))?;
     let points = query.points.unwrap_or(POINTS);
     if !(1..=MAX_POINTS).contains(&points) {
         return Err(bad("points", format!("points is 1 to {MAX_POINTS}")).into());
