@@ -126,19 +126,18 @@ fn table(columns: &[(&'static str, Map<String, Value>)]) -> String {
         let cell = |column: &Map<String, Value>, key: &str| {
             column.get(key).and_then(Value::as_f64).map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"))
         };
-        let line: Option<(String, Cell)> =
-            if let Some(question) = name.strip_prefix("p50_ms_") {
-                let (p50, p99) = (name.clone(), format!("p99_ms_{question}"));
-                Some((
-                    format!("{question}, p50 / p99 ms"),
-                    Box::new(move |c| format!("{} / {}", cell(c, &p50), cell(c, &p99))),
-                ))
-            } else if name.starts_with("p99_ms_") {
-                None
-            } else {
-                let name = name.clone();
-                Some((name.clone(), Box::new(move |c| cell(c, &name))))
-            };
+        let line: Option<(String, Cell)> = if let Some(question) = name.strip_prefix("p50_ms_") {
+            let (p50, p99) = (name.clone(), format!("p99_ms_{question}"));
+            Some((
+                format!("{question}, p50 / p99 ms"),
+                Box::new(move |c| format!("{} / {}", cell(c, &p50), cell(c, &p99))),
+            ))
+        } else if name.starts_with("p99_ms_") {
+            None
+        } else {
+            let name = name.clone();
+            Some((name.clone(), Box::new(move |c| cell(c, &name))))
+        };
         if let Some((what, value)) = line {
             let _ = write!(text, "| {what} |");
             for (_, column) in columns {

@@ -38,7 +38,7 @@ impl Engine {
         let mut work = self.ports.registry.begin("drop inbox").await?;
         let dropped = work.drop_old_inbox().await?;
         work.commit().await?;
-        if dropped {
+        if dropped && moved > 0 {
             tracing::info!(
                 rows = moved,
                 "moved {moved} messages of the earlier version's inbox into the series store"

@@ -189,6 +189,12 @@ fn row_identity(row: &ImportRow, cas: &[ImportedCa]) -> EngineResult<Option<(Str
     Ok(Some((ca.name.clone(), *by, value)))
 }
 
+/// A serial number as an operator pasted it. One that is in the form of the allow-list already, or is none at all, stays as it is.
+pub(super) fn pasted_serial(text: &str) -> String {
+    let listed = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if listed { text.to_owned() } else { canonical_serial(text).unwrap_or_else(|| text.to_owned()) }
+}
+
 /// Hexadecimal in the forms that tools print (upper case, colons, `0x`, leading zeros), in the one form of the allow-list.
 fn canonical_serial(text: &str) -> Option<String> {
     let digits: String = text.trim().trim_start_matches("0x").chars().filter(|c| *c != ':').collect();
@@ -206,7 +212,19 @@ fn died(error: tokio::task::JoinError) -> argosy_domain::ports::PortError {
 
 #[cfg(test)]
 mod tests {
-    use super::canonical_serial;
+    use super::{canonical_serial, pasted_serial};
+
+    #[test]
+    fn a_pasted_serial_number_is_found_on_the_allow_list() {
+        for (text, listed) in [
+            ("185807C0EC94", "185807c0ec94"),
+            ("18:58:07:c0", "185807c0"),
+            ("00a1", "00a1"),
+            ("no serial", "no serial"),
+        ] {
+            assert_eq!(pasted_serial(text), listed, "{text}");
+        }
+    }
 
     #[test]
     fn a_serial_number_is_taken_as_tools_print_it() {

@@ -347,6 +347,7 @@ impl Engine {
         until: Option<Timestamp>,
     ) -> EngineResult<()> {
         actor.may_change()?;
+        let serial = &super::imported::pasted_serial(serial);
         let (device, now) = (self.device(id).await?, self.now());
         if let Some(until) = until {
             let longest = self.config.identity.longest_allowance;

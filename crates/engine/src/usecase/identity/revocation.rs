@@ -106,6 +106,7 @@ impl Engine {
         reason: RevocationReason,
     ) -> EngineResult<()> {
         actor.may_change()?;
+        let serial = &super::imported::pasted_serial(serial);
         let (device, now) = (self.device(id).await?, self.now());
         let revocations = self.revocations_for(&device.spec.key, id, serial, reason, now).await?;
         let (journal, lines) = (Arc::clone(&self.ports.journal), revocations.clone());

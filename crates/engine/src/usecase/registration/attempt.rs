@@ -307,6 +307,7 @@ fn ack(verdict: &Verdict, now: Timestamp) -> RegistAck {
         (format!("locked after too many wrong codes; try again in {seconds} s"), Some(seconds))
     };
     let wrong = |what: &str, left: u32, locked_s: u32| match locked_s {
+        0 if left == 1 => (format!("{what}; 1 more try before this device is locked for a while"), None),
         0 => (format!("{what}; {left} more tries before this device is locked for a while"), None),
         seconds => (format!("{what}; this device is locked for {seconds} s"), Some(seconds)),
     };

@@ -78,7 +78,11 @@ impl Command {
 async fn import(context: &mut Context, cert: &Path, key: Option<&Path>) -> Result<(), Failure> {
     let request = ImportCaRequest { certificate_pem: read(cert)?, key_pem: key.map(read).transpose()? };
     let made: ImportedCaView = context.client.call(Method::POST, "ca/imported", Some(&request)).await?;
-    let key = if made.has_key { "with its key" } else { "without its key" };
+    let key = if made.has_key {
+        "with its key"
+    } else {
+        "without its key: boards that trust only this CA cannot verify this server; import it again with --key"
+    };
     context.out.done(&made, &format!("imported {} ({}) {key}", made.name, made.id))
 }
 

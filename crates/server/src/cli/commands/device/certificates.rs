@@ -7,6 +7,7 @@ use argosy_api::{CertificateList, CertificateView, IssueCertificateRequest, Issu
 use super::path;
 use crate::args::{Exit, Failure};
 use crate::cli::context::Context;
+use crate::cli::output::opt;
 
 /// Bytes of a certificate request at most.
 const MAX_CSR: u64 = 64 * 1024;
@@ -19,11 +20,13 @@ pub(super) async fn list(context: &mut Context, device: &str) -> Result<(), Fail
         vec![
             certificate.serial.clone(),
             certificate.state.to_string(),
-            certificate.not_after.to_string(),
+            // A newer one took its place: it is refused before its own end.
+            certificate.retires_at.unwrap_or(certificate.not_after).min(certificate.not_after).to_string(),
+            opt(certificate.expired_allowed_until.as_ref()),
             certificate.issuer.clone(),
         ]
     };
-    context.out.rows(&list.items, &["serial", "state", "until", "issuer"], row)
+    context.out.rows(&list.items, &["serial", "state", "until", "may renew until", "issuer"], row)
 }
 
 pub(super) async fn enroll(

@@ -26,13 +26,18 @@ fn names(files: &[ShownFile]) -> String {
 pub(super) async fn show(context: &mut Context, device: &str) -> Result<(), Failure> {
     let found: DeviceContentsView = context.client.get(&format!("{}/contents", path(device))).await?;
     let known = |files: &Option<Vec<ShownFile>>| files.as_ref().map_or("not known".to_owned(), |f| names(f));
+    let as_sent = match (found.mismatch, &found.expected) {
+        (true, _) => "NO: it shows something else",
+        (false, Some(_)) => "yes",
+        (false, None) => "",
+    };
     let fields = [
         ("shows", known(&found.shown)),
         ("since", opt(found.since.as_ref())),
         ("by", if found.reported { "the device's word" } else { "its download results" }.to_owned()),
-        ("was sent", known(&found.expected)),
+        ("was sent", found.expected.as_ref().map_or("nothing by this server".to_owned(), |f| names(f))),
         ("deployment", found.deployment_id.map(|id| format!("id:{id}")).unwrap_or_default()),
-        ("as sent", if found.mismatch { "NO: it shows something else" } else { "yes" }.to_owned()),
+        ("as sent", as_sent.to_owned()),
         ("display", found.display.as_ref().map(|d| format!("{}x{}", d.width, d.height)).unwrap_or_default()),
     ];
     // Of a device that never spoke of contents there is nothing to say.

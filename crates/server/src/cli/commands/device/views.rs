@@ -52,7 +52,7 @@ pub(super) fn show_device(context: &Context, device: &DeviceView) -> Result<(), 
 
 /// Which part of the fleet to count
 #[derive(Debug, clap::Args)]
-pub(super) struct CountArgs {
+pub(crate) struct CountArgs {
     /// Of this product (name or id:42)
     #[arg(long)]
     product: Option<String>,
