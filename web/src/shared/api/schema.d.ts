@@ -1193,7 +1193,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's own tokens, without their secrets. */
+        /** The caller's own tokens, the oldest first, without their secrets. */
         get: operations["listTokens"];
         put?: never;
         /**
@@ -1404,10 +1404,12 @@ export interface components {
         };
         /** @description A device's certificates, newest first. */
         CertificateList: {
-            /** @description Its identities of imported CAs. */
+            /** @description Its identities of imported CAs; with the first page only. */
             imported?: components["schemas"]["ImportedIdentityView"][];
             /** @description The certificates. */
             items: components["schemas"]["CertificateView"][];
+            /** @description The cursor of the next page of certificates; absent on the last one. */
+            next?: string | null;
         };
         /**
          * @description Whether a certificate lets its device in.
@@ -1982,6 +1984,8 @@ export interface components {
         };
         /** @description One device of a [`DevicesEvent`]. */
         DeviceEvent: {
+            /** @description It shows other contents than it was last sent with success. */
+            contents_mismatch: boolean;
             /** @description The version it reports. */
             firmware_version?: string | null;
             /**
@@ -2044,9 +2048,21 @@ export interface components {
              * @description Seconds until it is downloaded at that speed.
              */
             eta_s?: number | null;
+            /**
+             * Format: int32
+             * @description Contents: how many files it is sent.
+             */
+            files?: number | null;
+            /**
+             * Format: int32
+             * @description Contents: how many of them it said that it has (boards say so for each file).
+             */
+            files_done?: number | null;
             finished_at?: null | components["schemas"]["Time"];
             /** @description Its key. */
             key: string;
+            /** @description What it is sent. */
+            kind: components["schemas"]["DeploymentKind"];
             last_event_at?: null | components["schemas"]["Time"];
             /** @description What the device or the server says of a bad end. */
             message?: string | null;
@@ -2755,9 +2771,21 @@ export interface components {
                  * @description Seconds until it is downloaded at that speed.
                  */
                 eta_s?: number | null;
+                /**
+                 * Format: int32
+                 * @description Contents: how many files it is sent.
+                 */
+                files?: number | null;
+                /**
+                 * Format: int32
+                 * @description Contents: how many of them it said that it has (boards say so for each file).
+                 */
+                files_done?: number | null;
                 finished_at?: null | components["schemas"]["Time"];
                 /** @description Its key. */
                 key: string;
+                /** @description What it is sent. */
+                kind: components["schemas"]["DeploymentKind"];
                 last_event_at?: null | components["schemas"]["Time"];
                 /** @description What the device or the server says of a bad end. */
                 message?: string | null;
@@ -4938,7 +4966,12 @@ export interface operations {
     };
     listCertificates: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
             header?: never;
             path: {
                 /** @description Device key, or `id:42` */
@@ -6711,6 +6744,8 @@ export interface operations {
     listSessions: {
         parameters: {
             query?: {
+                /** @description Of devices whose key holds this text, in any case. */
+                search?: string;
                 /** @description `next` of the page before. */
                 cursor?: string;
                 /** @description Rows at most, 1 to 1000; 100 if absent. */
@@ -6774,7 +6809,12 @@ export interface operations {
     };
     listTokens: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Rows at most, 1 to 1000; 100 if absent. */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
