@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use argosy_domain::Timestamp;
-use argosy_domain::model::{DeferredMessage, Deployment, Hold, UpdateCounts};
+use argosy_domain::model::{DeferredMessage, Deployment, Hold, UpdateCounts, UpdateState};
 use argosy_domain::ports::{Door, InboundMessage, PortResult, PresentedCertificate};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -95,7 +95,13 @@ impl Engine {
         let Some(hold) = read.hold().await? else { return Ok(None) };
         let mut deployments = Vec::new();
         for deployment in read.active_deployments().await? {
-            let counts = read.update_counts(deployment.id).await?;
+            let mut counts = read.update_counts(deployment.id).await?;
+            if !deployment.planned {
+                // Its targets are worked out only when the server goes on: they would be sent it all the same.
+                let targets = read.count_devices(&deployment.spec.target).await?;
+                let known = counts.total();
+                *counts.0.entry(UpdateState::Pending).or_default() += targets.saturating_sub(known);
+            }
             deployments.push((deployment, counts));
         }
         let (outbox, deferred) = (read.outbox_count().await?, read.deferred_count().await?);

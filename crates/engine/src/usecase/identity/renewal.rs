@@ -358,6 +358,13 @@ impl Engine {
             }
         }
         let mut work = self.ports.registry.begin("identity").await?;
+        let listed = work.certificates(id).await?;
+        if until.is_some()
+            && listed.iter().any(|c| c.serial == *serial && c.state == CertificateState::Revoked)
+        {
+            let message = "the certificate is revoked, and stays refused; give the device a new one";
+            return Err(EngineError::conflict("certificate_revoked", message));
+        }
         if !work.allow_expired(id, serial, until).await? {
             return Err(EngineError::not_found("certificate", serial));
         }

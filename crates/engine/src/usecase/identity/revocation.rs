@@ -108,7 +108,20 @@ impl Engine {
         actor.may_change()?;
         let serial = &super::imported::pasted_serial(serial);
         let (device, now) = (self.device(id).await?, self.now());
-        let revocations = self.revocations_for(&device.spec.key, id, serial, reason, now).await?;
+        let mut revocations = self.revocations_for(&device.spec.key, id, serial, reason, now).await?;
+        // What is revoked already keeps its reason and time, in the registry and in the file.
+        let mut read = self.ports.registry.read().await?;
+        let mut fresh = Vec::with_capacity(revocations.len());
+        for revocation in revocations {
+            if read.revocation(&revocation.certificate).await?.is_none() {
+                fresh.push(revocation);
+            }
+        }
+        drop(read);
+        revocations = fresh;
+        if revocations.is_empty() {
+            return Ok(());
+        }
         let (journal, lines) = (Arc::clone(&self.ports.journal), revocations.clone());
         blocking("save a revocation", move || journal.append(&lines)).await?;
 
