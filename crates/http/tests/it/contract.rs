@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{PASSWORD, TestServer};
 
-/// Operations that need no credentials: health, the public roots, the description, and the way in.
+/// Operations that need no credentials: health, the public roots and lists of revoked certificates, the description, and the way in.
 const OPEN: &[(&str, &str)] = &[
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/api/v1/ca/roots.pem"),
+    ("get", "/crl/{file}"),
     ("get", "/api/v1/openapi.json"),
     ("post", "/api/v1/login"),
 ];
@@ -33,7 +34,7 @@ async fn every_operation_but_health_needs_credentials() {
     for (method, path) in all {
         let at =
             path.replace("{name}", "x").replace("{code}", "x").replace("{key}", "x").replace("{id}", "1");
-        let at = at.replace("{serial}", "1");
+        let at = at.replace("{serial}", "1").replace("{file}", "device.crl");
         let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let answer = server.anyone().json(verb, &at, &json!({})).await;
         if OPEN.contains(&(method.as_str(), path.as_str())) {
