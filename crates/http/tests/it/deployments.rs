@@ -254,3 +254,25 @@ async fn the_same_key_at_the_same_moment_is_carried_out_once() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_preview_says_what_would_happen_and_makes_nothing() {
+    let (_server, admin, made) = fleet().await;
+    let preview = |target: Value| {
+        let (admin, firmware) = (&admin, made["id"].clone());
+        async move {
+            let body = json!({ "firmware": firmware, "target": target });
+            admin.post("/api/v1/deployments/preview", &body).await
+        }
+    };
+    let all = preview(json!({ "all": true })).await.expect(200).json();
+    assert_eq!((&all["devices"], &all["bytes_per_device"]), (&json!(3), &json!(1000)), "{all}");
+    let one = preview(json!({ "devices": ["vm-2"] })).await.expect(200).json();
+    assert_eq!(one["devices"], 1, "{one}");
+    preview(json!({ "devices": ["nobody"] })).await.problem(422, "unknown_reference");
+    assert_eq!(
+        admin.get("/api/v1/deployments").await.expect(200).json()["items"],
+        json!([]),
+        "nothing was made"
+    );
+}
