@@ -382,7 +382,12 @@ impl Engine {
     }
 }
 
-fn allow_row(device: DeviceId, issued: &IssuedCertificate, now: argosy_domain::Timestamp) -> Certificate {
+/// The row of the allow-list that lets a certificate in.
+pub(super) fn allow_row(
+    device: DeviceId,
+    issued: &IssuedCertificate,
+    now: argosy_domain::Timestamp,
+) -> Certificate {
     Certificate {
         device,
         issuer: issued.issuer.clone(),

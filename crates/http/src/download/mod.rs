@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub(crate) use body::DownloadBody;
 pub(crate) use gate::DownloadGate;
-pub(crate) use respond::respond;
+pub(crate) use respond::{names, respond};
 
 /// Limits of downloads.
 #[derive(Debug, Clone)]

@@ -139,7 +139,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Optio
 }
 
 /// Whether a list of entity tags names ours.
-fn names(list: &str, etag: &str) -> bool {
+pub(crate) fn names(list: &str, etag: &str) -> bool {
     list.split(',')
         .map(str::trim)
         .any(|tag| tag == "*" || tag == etag || tag.strip_prefix("W/") == Some(etag))

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use argosy_domain::Timestamp;
 use argosy_domain::model::{
-    Admission, Certificate, CertificateName, CertificateState, Device, DeviceState, MAX_RENEWALS, Renewal,
+    Admission, CertificateName, CertificateState, Device, DeviceState, MAX_RENEWALS, Renewal,
 };
 use argosy_domain::ports::{
     Door, InboundMessage, IssueError, IssuedCertificate, PortError, PortErrorKind, PortResult,
@@ -28,6 +28,7 @@ use crate::Engine;
 use crate::dispatch::chain;
 use crate::error::{EngineError, EngineResult};
 use crate::metrics::add;
+use crate::usecase::devices::allow_row;
 use crate::usecase::{Actor, audit};
 
 /// An answer that could not be written to its device within this time is sent again anyway.
@@ -187,7 +188,7 @@ impl Engine {
                 return Ok(None);
             }
             (None, Some(issued)) => {
-                work.insert_certificates(&[listed(device.id, &issued, created_at)]).await?;
+                work.insert_certificates(&[allow_row(device.id, &issued, created_at)]).await?;
                 let detail = json!({ "serial": issued.serial, "asked_with": shown.serial });
                 let (actor, subject) =
                     (device_actor(&device.spec.key), format!("device:{}", device.spec.key));
@@ -388,18 +389,4 @@ impl Engine {
 
 fn device_actor(key: &DeviceKey) -> Actor {
     Actor { name: format!("device:{key}"), ..Actor::system() }
-}
-
-fn listed(device: DeviceId, issued: &IssuedCertificate, now: Timestamp) -> Certificate {
-    Certificate {
-        device,
-        issuer: issued.issuer.clone(),
-        serial: issued.serial.clone(),
-        not_before: issued.not_before,
-        not_after: issued.not_after,
-        state: CertificateState::Active,
-        created_at: now,
-        retires_at: None,
-        expired_until: None,
-    }
 }

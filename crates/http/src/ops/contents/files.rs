@@ -11,6 +11,7 @@ use hyper::header::{
     IF_NONE_MATCH,
 };
 
+use crate::download::names;
 use crate::ops::prelude::*;
 
 /// Bytes read at a time.
@@ -83,9 +84,8 @@ async fn serve(
     let id = resolve::content(&mut *app.engine.registry().read().await?, &id, Place::Path).await?.id;
     let ContentFile { hash, size, media_type, file_name } = app.engine.content_file(id, part).await?;
     let etag = format!("\"{hash}\"");
-    let known = asked.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|list| {
-        list.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
-    });
+    let known =
+        asked.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|list| names(list, &etag));
     let status = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     let size = u64::try_from(size).unwrap_or(0);
     let body = if known {
