@@ -5,6 +5,7 @@
 //! every other one, so that nothing can be missing from its end. The age format itself notices every changed byte.
 
 mod format;
+mod hashed;
 mod make;
 mod read;
 mod restore;

@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 
 use age::secrecy::SecretString;
-use aws_lc_rs::digest;
 
 use super::format::{Entry, FORMAT, HEADER, Header, MANIFEST, Manifest, is_entry_name};
+use super::hashed::Hashed;
 
 /// The largest header or manifest.
 const MAX_JSON: u64 = 256 << 20;
@@ -82,21 +82,6 @@ impl Visitor for Nothing {
     }
 }
 
-struct Hashed<R> {
-    inner: R,
-    hash: digest::Context,
-    size: u64,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..got]);
-        self.size += got as u64;
-        Ok(got)
-    }
-}
-
 /// Reads a whole backup; its header and manifest.
 ///
 /// # Errors
@@ -115,7 +100,7 @@ pub(crate) fn walk(
         if !is_entry_name(&name) || !entry.header().entry_type().is_file() {
             return Err(io::Error::other(format!("it holds {name:?}, which no backup does")));
         }
-        let mut content = Hashed { inner: entry, hash: digest::Context::new(&digest::SHA256), size: 0 };
+        let mut content = Hashed::new(entry);
         match (name.as_str(), &header) {
             (HEADER, None) => {
                 let mut text = Vec::new();
@@ -149,8 +134,9 @@ pub(crate) fn walk(
             (_, Some(_)) => visitor.entry(&name, &mut content)?,
         }
         io::copy(&mut content, &mut io::sink())?;
-        let sha256 = hex::encode(content.hash.finish());
-        seen.entries.push(Entry { name, size: content.size, sha256 });
+        let size = content.size;
+        let sha256 = content.sha256();
+        seen.entries.push(Entry { name, size, sha256 });
     }
     Err(cut())
 }

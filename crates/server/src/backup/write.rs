@@ -4,28 +4,12 @@ use std::io::{self, Read, Write};
 use std::str::FromStr as _;
 
 use age::secrecy::SecretString;
-use aws_lc_rs::digest;
 
 use super::format::{Entry, MANIFEST, Manifest};
+use super::hashed::Hashed;
 
 /// What is read and hashed at a time.
 pub(crate) const CHUNK: usize = 256 * 1024;
-
-/// Counts and hashes what passes.
-struct Hashed<R> {
-    inner: R,
-    hash: digest::Context,
-    size: u64,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let got = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..got]);
-        self.size += got as u64;
-        Ok(got)
-    }
-}
 
 /// A backup that is being written.
 pub(crate) struct Archive<W: Write> {
@@ -54,7 +38,7 @@ impl<W: Write> Archive<W> {
         header.set_size(size);
         header.set_mode(0o600);
         header.set_mtime(u64::try_from(made_ms / 1000).unwrap_or(0));
-        let mut content = Hashed { inner: content, hash: digest::Context::new(&digest::SHA256), size: 0 };
+        let mut content = Hashed::new(content);
         // One byte more than it should have would be noticed; so is one less.
         self.tar.append_data(
             &mut header,
@@ -67,7 +51,7 @@ impl<W: Write> Archive<W> {
                 content.size
             )));
         }
-        let sha256 = hex::encode(content.hash.finish());
+        let sha256 = content.sha256();
         self.manifest.entries.push(Entry { name: name.to_owned(), size, sha256 });
         Ok(())
     }
